@@ -1,0 +1,36 @@
+//! Waiting for descriptors (`poll`).
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// What a descriptor is waited for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interest {
+    /// Something to read, or an error.
+    Readable,
+    /// That its reader is gone (a pipe or socket that is written to).
+    ReaderGone,
+}
+
+/// Waits without limit until at least one descriptor is ready, and tells which are.
+pub fn wait<const N: usize>(descriptors: [(BorrowedFd<'_>, Interest); N]) -> io::Result<[bool; N]> {
+    let mut entries = descriptors.map(|(fd, interest)| {
+        // Errors and hang-ups are always reported.
+        let events = match interest {
+            Interest::Readable => PollFlags::POLLIN,
+            Interest::ReaderGone => PollFlags::empty(),
+        };
+        PollFd::new(fd, events)
+    });
+    loop {
+        match poll(&mut entries, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(_) => break,
+        }
+    }
+    Ok(entries.map(|entry| entry.revents().is_some_and(|events| !events.is_empty())))
+}
