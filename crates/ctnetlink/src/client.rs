@@ -26,6 +26,16 @@ impl Transport for sys::netlink::Socket {
     }
 }
 
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        (**self).send(datagram)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).receive(buffer)
+    }
+}
+
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -79,12 +89,7 @@ pub struct Client<T> {
 impl<T: Transport> Client<T> {
     /// A client of this transport. Its requests are numbered from `first` on.
     pub fn new(transport: T, first: Sequence) -> Self {
-        Self {
-            transport,
-            sequence: first,
-            request: Vec::new(),
-            buffer: vec![0; BUFFER_LEN],
-        }
+        Self { transport, sequence: first, request: Vec::new(), buffer: vec![0; BUFFER_LEN] }
     }
 
     /// The transport.

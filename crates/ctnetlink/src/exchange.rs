@@ -60,20 +60,12 @@ pub struct Exchange {
 impl Exchange {
     /// The exchange that a request with this sequence number begins.
     pub fn new(sequence: Sequence, expects: Expects) -> Self {
-        Self {
-            sequence,
-            expects,
-            interrupted: false,
-            ended: false,
-        }
+        Self { sequence, expects, interrupted: false, ended: false }
     }
 
     /// The steps that a datagram makes. Messages of other exchanges are passed over.
     pub fn replies<'x, 'a>(&'x mut self, datagram: &'a [u8]) -> Replies<'x, 'a> {
-        Replies {
-            exchange: self,
-            messages: Messages::new(datagram),
-        }
+        Replies { exchange: self, messages: Messages::new(datagram) }
     }
 
     fn step<'a>(&mut self, message: RawMessage<'a>) -> Result<Option<Reply<'a>>, ExchangeError> {
@@ -89,18 +81,14 @@ impl Exchange {
             },
             control::DONE => {
                 self.note_interruption(&message);
-                let code = message
-                    .body
-                    .first_chunk()
-                    .map_or(0, |code| i32::from_ne_bytes(*code));
+                let code = message.body.first_chunk().ok_or(DecodeError::Body {
+                    len: message.body.len(),
+                    expected: "the code of a dump's end",
+                })?;
+                let code = i32::from_ne_bytes(*code);
                 if code < 0 {
                     let errno = code.checked_neg().unwrap_or(i32::MAX);
-                    return Err(KernelError {
-                        errno,
-                        message: None,
-                        offset: None,
-                    }
-                    .into());
+                    return Err(KernelError { errno, message: None, offset: None }.into());
                 }
                 Ok(Some(self.end()))
             }
@@ -119,9 +107,7 @@ impl Exchange {
 
     fn end<'a>(&mut self) -> Reply<'a> {
         self.ended = true;
-        Reply::End {
-            interrupted: self.interrupted,
-        }
+        Reply::End { interrupted: self.interrupted }
     }
 }
 

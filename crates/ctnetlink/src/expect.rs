@@ -54,25 +54,13 @@ mod slot {
 static NAT: [Option<Field>; 3] = [
     None,
     field("CTA_EXPECT_NAT_DIR", slot::NAT_DIR, Form::Be32),
-    field(
-        "CTA_EXPECT_NAT_TUPLE",
-        slot::HAS_NAT_TUPLE,
-        tuple::form(slot::NAT_TUPLE),
-    ),
+    field("CTA_EXPECT_NAT_TUPLE", slot::HAS_NAT_TUPLE, tuple::form(slot::NAT_TUPLE)),
 ];
 
 static EXPECTATION: [Option<Field>; 12] = [
     None,
-    field(
-        "CTA_EXPECT_MASTER",
-        slot::HAS_MASTER,
-        tuple::form(slot::MASTER),
-    ),
-    field(
-        "CTA_EXPECT_TUPLE",
-        slot::HAS_TUPLE,
-        tuple::form(slot::TUPLE),
-    ),
+    field("CTA_EXPECT_MASTER", slot::HAS_MASTER, tuple::form(slot::MASTER)),
+    field("CTA_EXPECT_TUPLE", slot::HAS_TUPLE, tuple::form(slot::TUPLE)),
     field("CTA_EXPECT_MASK", slot::HAS_MASK, tuple::form(slot::MASK)),
     field("CTA_EXPECT_TIMEOUT", slot::TIMEOUT, Form::Be32),
     field("CTA_EXPECT_ID", slot::ID, Form::Be32),
@@ -95,11 +83,7 @@ impl<'a> ExpectationAttributes<'a> {
     }
 
     fn whole(&self, base: usize, name: &'static str) -> Result<Tuple, DecodeError> {
-        TupleReader {
-            fields: &self.0,
-            base,
-        }
-        .whole(name)
+        TupleReader { fields: &self.0, base }.whole(name)
     }
 
     /// The expectation. Tuple, mask and master must be there.
@@ -128,15 +112,9 @@ impl<'a> ExpectationAttributes<'a> {
             timeout_s: self.0.be32(slot::TIMEOUT),
             id: self.0.be32(slot::ID).map(ExpectationId),
             zone: self.0.be16(slot::ZONE).map(Zone),
-            flags: self
-                .0
-                .be32(slot::FLAGS)
-                .map(ExpectationFlags::from_bits_retain),
+            flags: self.0.be32(slot::FLAGS).map(ExpectationFlags::from_bits_retain),
             class: self.0.be32(slot::CLASS),
-            helper: self
-                .0
-                .text(slot::HELP_NAME)
-                .and_then(|name| HelperName::from(name).ok()),
+            helper: self.0.text(slot::HELP_NAME).and_then(|name| HelperName::from(name).ok()),
             function: self.0.text(slot::FN).map(str::to_owned),
         })
     }
@@ -216,10 +194,7 @@ pub fn encode_expectation(out: &mut MessageWriter<'_>, request: &ExpectationRequ
     }
     if let Some(nat) = &request.nat {
         out.nest(number::NAT, |out| {
-            out.be32(
-                number::NAT_DIR,
-                u32::from(nat.direction == Direction::Reply),
-            );
+            out.be32(number::NAT_DIR, u32::from(nat.direction == Direction::Reply));
             tuple::write(out, number::NAT_TUPLE, &nat.tuple.into(), None);
         });
     }
@@ -258,22 +233,13 @@ impl ExpectationStatistics {
     pub fn parse(message: &RawMessage<'_>) -> Result<Self, DecodeError> {
         let cpu = message.netfilter_header()?.resource_id;
         let fields = Fields::<3>::parse(message.body, &STATISTICS)?;
-        Ok(Self {
-            cpu,
-            new: fields.be32(0),
-            create: fields.be32(1),
-            delete: fields.be32(2),
-        })
+        Ok(Self { cpu, new: fields.be32(0), create: fields.be32(1), delete: fields.be32(2) })
     }
 
     /// The counters that are there, with their names.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        [
-            ("expect_new", self.new),
-            ("expect_create", self.create),
-            ("expect_delete", self.delete),
-        ]
-        .into_iter()
-        .filter_map(|(name, counter)| Some((name, counter?)))
+        [("expect_new", self.new), ("expect_create", self.create), ("expect_delete", self.delete)]
+            .into_iter()
+            .filter_map(|(name, counter)| Some((name, counter?)))
     }
 }

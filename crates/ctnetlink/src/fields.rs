@@ -2,8 +2,8 @@
 //!
 //! A table names, for each attribute number of a nest, its kernel name, its form, and the slot in which to note where it
 //! was found. One walk checks every length and fills the slots; after it no access can fail. Unknown attributes are
-//! skipped, of a repeated one the last counts (as in the kernel's `nla_parse`). A message must be below 64 KiB, which
-//! the kernel's dump buffers of 32 KiB never exceed.
+//! skipped, of a repeated one the last counts. The parts of a repeated nest are united; no kernel sends one twice. A
+//! message must be below 64 KiB, which the kernel's dump buffers of 32 KiB never exceed.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -27,6 +27,8 @@ pub(crate) enum Form {
     Text(usize),
     /// So many bytes at most.
     Bytes(usize),
+    /// Bytes with or without a NUL behind them, at most so many without it.
+    Terminated(usize),
     /// Labels: 32 bit words, at most 16 bytes.
     Labels,
     /// Attributes of this table, whose slots count from this one.
@@ -45,19 +47,13 @@ pub(crate) struct Field {
 pub(crate) type Table = &'static [Option<Field>];
 
 /// A field of a table.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the entry of a table that may have gaps"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "the entry of a table that may have gaps")]
 pub(crate) const fn field(name: &'static str, slot: usize, form: Form) -> Option<Field> {
     Some(Field { name, slot, form })
 }
 
 /// A table of 32 bit numbers from attribute 1 on, each with its own number as slot, all of one name.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler, in bounds by the loop"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, in bounds by the loop")]
 pub(crate) const fn numbers<const N: usize>(name: &'static str) -> [Option<Field>; N] {
     let mut table = [None; N];
     let mut number = 1;
@@ -79,16 +75,11 @@ pub(crate) struct Fields<'a, const N: usize> {
 impl<'a, const N: usize> Fields<'a, N> {
     /// Walks the body of a message, netfilter header included.
     pub(crate) fn parse(body: &'a [u8], table: Table) -> Result<Self, DecodeError> {
-        let too = |expected| DecodeError::Body {
-            len: body.len(),
-            expected,
-        };
+        let too = |expected| DecodeError::Body { len: body.len(), expected };
         if body.len() > usize::from(u16::MAX) {
             return Err(too("at most 65535 bytes"));
         }
-        let attributes = body
-            .get(NETFILTER_HEADER_LEN..)
-            .ok_or(too("at least 4 bytes"))?;
+        let attributes = body.get(NETFILTER_HEADER_LEN..).ok_or(too("at least 4 bytes"))?;
         let mut fields = Self { body, at: [0; N] };
         fields.walk(Attributes::new(attributes, NETFILTER_HEADER_LEN), table, 0)?;
         Ok(fields)
@@ -107,10 +98,9 @@ impl<'a, const N: usize> Fields<'a, N> {
             };
             check(field, attribute.at, attribute.payload)?;
             let payload_at = attribute.payload_at();
-            if let (Some(slot), Ok(at)) = (
-                self.at.get_mut(base.saturating_add(field.slot)),
-                u16::try_from(payload_at),
-            ) {
+            if let (Some(slot), Ok(at)) =
+                (self.at.get_mut(base.saturating_add(field.slot)), u16::try_from(payload_at))
+            {
                 *slot = at;
             }
             if let Form::Nest(inner, inner_base) = field.form {
@@ -204,6 +194,11 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 }
 
+/// The bytes of a [`Form::Terminated`].
+pub(crate) fn without_nul(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(&[0]).unwrap_or(bytes)
+}
+
 fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
@@ -218,22 +213,15 @@ fn check(field: &Field, at: usize, payload: &[u8]) -> Result<(), DecodeError> {
         Form::V6 => (len == 16, "16"),
         Form::Text(most) => (until_nul(payload).len() <= most, "a shorter name"),
         Form::Bytes(most) => (len <= most, "fewer bytes"),
+        Form::Terminated(most) => (without_nul(payload).len() <= most, "fewer bytes"),
         Form::Labels => (len <= 16 && len.is_multiple_of(4), "4, 8, 12 or 16"),
         Form::Nest(..) => (true, ""),
     };
     if !fits {
-        return Err(DecodeError::Length {
-            attribute: field.name,
-            at,
-            len,
-            expected,
-        });
+        return Err(DecodeError::Length { attribute: field.name, at, len, expected });
     }
     if matches!(field.form, Form::Text(_)) && std::str::from_utf8(until_nul(payload)).is_err() {
-        return Err(DecodeError::Text {
-            attribute: field.name,
-            at,
-        });
+        return Err(DecodeError::Text { attribute: field.name, at });
     }
     Ok(())
 }

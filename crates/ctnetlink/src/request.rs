@@ -29,6 +29,9 @@ mod expect_message {
     pub(super) const GET_STATS_CPU: u8 = 3;
 }
 
+/// `enum nf_tables_msg_types` (`linux/netfilter/nf_tables.h`).
+const NFT_MSG_GETRULE: u8 = 7;
+
 /// What is to happen when the entry exists, or does not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CreateMode {
@@ -93,6 +96,8 @@ pub enum Request<'a> {
     FlushExpectations(Option<Family>),
     /// Expectation counters of each CPU.
     ExpectationStatistics,
+    /// All rules of nftables, of which only their expressions' names are of interest here.
+    DumpRules,
     /// Create a timeout policy.
     PutTimeoutPolicy(&'a TimeoutPolicyRequest),
 }
@@ -101,22 +106,13 @@ impl Request<'_> {
     /// Appends the message to a buffer.
     pub fn encode(&self, sequence: Sequence, out: &mut Vec<u8>) {
         let flags = self.flags() | MessageFlags::REQUEST;
-        let header = MessageHeader {
-            kind: self.kind().number(),
-            flags,
-            sequence,
-            port_id: 0,
-        };
+        let header = MessageHeader { kind: self.kind().number(), flags, sequence, port_id: 0 };
         let family = self.family().map_or(0, Family::number);
         let version = match self {
             Self::FlushFlows { version, .. } => *version,
             _ => 0,
         };
-        let netfilter = NetfilterHeader {
-            family,
-            version,
-            resource_id: 0,
-        };
+        let netfilter = NetfilterHeader { family, version, resource_id: 0 };
         let mut message = MessageWriter::begin(out, header, netfilter);
         self.write_attributes(&mut message);
         message.finish();
@@ -142,6 +138,7 @@ impl Request<'_> {
                 (Subsystem::EXPECT, expect::DELETE)
             }
             Self::ExpectationStatistics => (Subsystem::EXPECT, expect::GET_STATS_CPU),
+            Self::DumpRules => (Subsystem::NFTABLES, NFT_MSG_GETRULE),
             Self::PutTimeoutPolicy(_) => (Subsystem::TIMEOUT, 0),
         };
         MessageKind { subsystem, message }
@@ -154,7 +151,8 @@ impl Request<'_> {
             | Self::DumpUnconfirmed(_)
             | Self::CpuStatistics
             | Self::DumpExpectations(_)
-            | Self::ExpectationStatistics => MessageFlags::DUMP,
+            | Self::ExpectationStatistics
+            | Self::DumpRules => MessageFlags::DUMP,
             // With an acknowledgement a get would be answered by two datagrams.
             Self::GetFlow(_) | Self::GetExpectation(_) | Self::TableStatistics => {
                 MessageFlags::empty()
@@ -187,6 +185,7 @@ impl Request<'_> {
             Self::TableStatistics
             | Self::CpuStatistics
             | Self::ExpectationStatistics
+            | Self::DumpRules
             | Self::PutTimeoutPolicy(_) => None,
         }
     }
@@ -208,7 +207,8 @@ impl Request<'_> {
             | Self::CpuStatistics
             | Self::DumpExpectations(_)
             | Self::FlushExpectations(_)
-            | Self::ExpectationStatistics => {}
+            | Self::ExpectationStatistics
+            | Self::DumpRules => {}
         }
     }
 }

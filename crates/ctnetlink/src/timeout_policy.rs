@@ -68,9 +68,7 @@ impl<'a> TimeoutPolicyAttributes<'a> {
 
     /// The timeouts in seconds, by the attribute number that the protocol gives each state.
     pub fn timeouts_s(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
-        (1..)
-            .zip(1..MAX_TIMEOUTS)
-            .filter_map(|(number, slot)| Some((number, self.0.be32(slot)?)))
+        (1..).zip(1..MAX_TIMEOUTS).filter_map(|(number, slot)| Some((number, self.0.be32(slot)?)))
     }
 }
 

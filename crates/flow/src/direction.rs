@@ -35,18 +35,12 @@ pub struct PerDirection<T> {
 impl<T> PerDirection<T> {
     /// Makes the value of each direction with `make`.
     pub fn from_fn(mut make: impl FnMut(Direction) -> T) -> Self {
-        Self {
-            original: make(Direction::Original),
-            reply: make(Direction::Reply),
-        }
+        Self { original: make(Direction::Original), reply: make(Direction::Reply) }
     }
 
     /// Turns the value of each direction into another.
     pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> PerDirection<U> {
-        PerDirection {
-            original: change(self.original),
-            reply: change(self.reply),
-        }
+        PerDirection { original: change(self.original), reply: change(self.reply) }
     }
 }
 

@@ -44,9 +44,7 @@ impl Labels {
 
     /// Whether the bit is set.
     pub fn has(&self, bit: u32) -> bool {
-        self.0
-            .get(byte_of(bit))
-            .is_some_and(|byte| byte & (1 << (bit % 8)) != 0)
+        self.0.get(byte_of(bit)).is_some_and(|byte| byte & (1 << (bit % 8)) != 0)
     }
 
     /// The bits that are set, ascending.
@@ -88,11 +86,7 @@ impl Labels {
 /// Where a bit is: words are in host order, so on a big endian machine the bytes of a word are reversed.
 fn byte_of(bit: u32) -> usize {
     let byte = (bit / 8) as usize;
-    if cfg!(target_endian = "big") {
-        byte ^ 3
-    } else {
-        byte
-    }
+    if cfg!(target_endian = "big") { byte ^ 3 } else { byte }
 }
 
 /// Names of label bits, as in `/etc/xtables/connlabel.conf`.
@@ -154,13 +148,9 @@ fn parse_line(line: &[u8]) -> Option<(u32, &str)> {
         None if line.starts_with('0') => (line, 8),
         None => (line, 10),
     };
-    let end = digits
-        .find(|c: char| !c.is_digit(radix))
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
     let (number, name) = digits.split_at_checked(end)?;
-    let bit = u32::from_str_radix(number, radix)
-        .ok()
-        .filter(|bit| *bit < MAX_BIT)?;
+    let bit = u32::from_str_radix(number, radix).ok().filter(|bit| *bit < MAX_BIT)?;
     if !name.starts_with(|c: char| c.is_ascii_whitespace()) {
         return None;
     }

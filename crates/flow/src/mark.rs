@@ -34,10 +34,7 @@ mod tests {
 
     #[test]
     fn mask_selects_what_is_compared_and_replaced() {
-        let masked = MaskedMark {
-            value: Mark(2),
-            mask: 6,
-        };
+        let masked = MaskedMark { value: Mark(2), mask: 6 };
         assert!(masked.matches(Mark(3)));
         assert!(!masked.matches(Mark(6)));
         assert_eq!(masked.apply(Mark(0b1101)), Mark(0b1011));
@@ -45,10 +42,7 @@ mod tests {
 
     #[test]
     fn value_outside_of_the_mask_flips_bits_and_never_matches() {
-        let masked = MaskedMark {
-            value: Mark(1),
-            mask: 0,
-        };
+        let masked = MaskedMark { value: Mark(1), mask: 0 };
         assert!(!masked.matches(Mark(1)));
         assert_eq!(masked.apply(Mark(1)), Mark(0));
     }

@@ -39,8 +39,9 @@ impl PartialTuple {
     /// An ICMP type without a counterpart becomes 255, which the kernel refuses.
     #[must_use]
     pub fn inverted(&self) -> Self {
-        let reply_kind = match self.protocol {
-            Some(Protocol::Icmpv6) => icmpv6_reply_kind,
+        // ICMP over IPv6 and ICMPv6 over IPv4 have no exchanges, and no answers.
+        let reply_kind = match (self.src.or(self.dst), self.protocol) {
+            (Some(IpAddr::V6(_)), _) | (None, Some(Protocol::Icmpv6)) => icmpv6_reply_kind,
             _ => icmp_reply_kind,
         };
         Self {
@@ -48,9 +49,7 @@ impl PartialTuple {
             dst: self.src,
             src_port: self.dst_port,
             dst_port: self.src_port,
-            icmp_kind: self
-                .icmp_kind
-                .map(|kind| reply_kind(kind).unwrap_or(u8::MAX)),
+            icmp_kind: self.icmp_kind.map(|kind| reply_kind(kind).unwrap_or(u8::MAX)),
             ..*self
         }
     }
@@ -72,32 +71,20 @@ impl PartialTuple {
     /// The whole tuple, `None` if a part is missing or the families of the addresses differ.
     pub fn complete(&self) -> Option<Tuple> {
         let protocol = self.protocol?;
-        let icmp = || {
-            Some(IcmpKey {
-                kind: self.icmp_kind?,
-                code: self.icmp_code?,
-                id: self.icmp_id?,
-            })
-        };
+        let icmp =
+            || Some(IcmpKey { kind: self.icmp_kind?, code: self.icmp_code?, id: self.icmp_id? });
         let key = match protocol {
             Protocol::Tcp
             | Protocol::Udp
             | Protocol::UdpLite
             | Protocol::Sctp
             | Protocol::Dccp
-            | Protocol::Gre => L4Key::Ports(Ports {
-                src: self.src_port?,
-                dst: self.dst_port?,
-            }),
+            | Protocol::Gre => L4Key::Ports(Ports { src: self.src_port?, dst: self.dst_port? }),
             Protocol::Icmp => L4Key::Icmp(icmp()?),
             Protocol::Icmpv6 => L4Key::Icmpv6(icmp()?),
             Protocol::Other(_) => L4Key::None,
         };
-        Some(Tuple {
-            addresses: AddressPair::new(self.src?, self.dst?)?,
-            protocol,
-            key,
-        })
+        Some(Tuple { addresses: AddressPair::new(self.src?, self.dst?)?, protocol, key })
     }
 }
 
@@ -143,32 +130,16 @@ mod tests {
         let tuple = udp().complete().unwrap();
         assert!(PartialTuple::default().matches(&tuple));
         assert!(udp().matches(&tuple));
-        let other_port = PartialTuple {
-            dst_port: Some(54),
-            ..PartialTuple::default()
-        };
+        let other_port = PartialTuple { dst_port: Some(54), ..PartialTuple::default() };
         assert!(!other_port.matches(&tuple));
-        let icmp_part = PartialTuple {
-            icmp_id: Some(0),
-            ..PartialTuple::default()
-        };
+        let icmp_part = PartialTuple { icmp_id: Some(0), ..PartialTuple::default() };
         assert!(!icmp_part.matches(&tuple));
     }
 
     #[test]
     fn a_missing_or_mixed_part_makes_no_tuple() {
-        assert_eq!(
-            PartialTuple {
-                dst_port: None,
-                ..udp()
-            }
-            .complete(),
-            None
-        );
-        let mixed = PartialTuple {
-            dst: Some([0u16; 8].into()),
-            ..udp()
-        };
+        assert_eq!(PartialTuple { dst_port: None, ..udp() }.complete(), None);
+        let mixed = PartialTuple { dst: Some([0u16; 8].into()), ..udp() };
         assert_eq!(mixed.complete(), None);
     }
 
@@ -180,10 +151,7 @@ mod tests {
             ..PartialTuple::default()
         };
         assert_eq!(request.inverted().icmp_kind, Some(129));
-        let unknown = PartialTuple {
-            icmp_kind: Some(3),
-            ..request
-        };
+        let unknown = PartialTuple { icmp_kind: Some(3), ..request };
         assert_eq!(unknown.inverted().icmp_kind, Some(255));
         assert_eq!(udp().inverted().inverted(), udp());
     }

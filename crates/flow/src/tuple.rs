@@ -80,20 +80,13 @@ impl Tuple {
             L4Key::Icmp(key) => L4Key::Icmp(key.inverted(icmp_reply_kind)),
             L4Key::Icmpv6(key) => L4Key::Icmpv6(key.inverted(icmpv6_reply_kind)),
         };
-        Self {
-            addresses: self.addresses.swapped(),
-            protocol: self.protocol,
-            key,
-        }
+        Self { addresses: self.addresses.swapped(), protocol: self.protocol, key }
     }
 }
 
 impl IcmpKey {
     fn inverted(self, reply_kind: fn(u8) -> Option<u8>) -> Self {
-        Self {
-            kind: reply_kind(self.kind).unwrap_or(u8::MAX),
-            ..self
-        }
+        Self { kind: reply_kind(self.kind).unwrap_or(u8::MAX), ..self }
     }
 }
 

@@ -21,15 +21,10 @@ mod tests {
 
     #[test]
     fn text_is_that_of_the_c_library() {
-        for (errno, text) in [
-            (95, "Operation not supported"),
-            (16, "Device or resource busy"),
-            (17, "File exists"),
-        ] {
-            assert_eq!(
-                super::error_text(&io::Error::from_raw_os_error(errno)),
-                text
-            );
+        for (errno, text) in
+            [(95, "Operation not supported"), (16, "Device or resource busy"), (17, "File exists")]
+        {
+            assert_eq!(super::error_text(&io::Error::from_raw_os_error(errno)), text);
         }
     }
 }

@@ -31,28 +31,17 @@ impl Transport for Script {
 
 fn message(kind: u16, flags: MessageFlags, sequence: u32) -> Vec<u8> {
     let mut out = Vec::new();
-    let header = MessageHeader {
-        kind,
-        flags,
-        sequence: Sequence(sequence),
-        port_id: 9,
-    };
+    let header = MessageHeader { kind, flags, sequence: Sequence(sequence), port_id: 9 };
     MessageWriter::begin(&mut out, header, NetfilterHeader::default()).finish();
     out
 }
 
 fn dump(answers: Vec<Vec<u8>>) -> (usize, Result<DumpOutcome, ClientError>) {
-    let script = Script {
-        answers: answers.into(),
-        ..Script::default()
-    };
+    let script = Script { answers: answers.into(), ..Script::default() };
     let mut client = Client::new(script, Sequence(5));
     let mut count = 0;
     let filter = DumpFilter::default();
-    let request = Request::DumpFlows {
-        filter: &filter,
-        zero: false,
-    };
+    let request = Request::DumpFlows { filter: &filter, zero: false };
     let outcome = client.dump(&request, |_: &RawMessage<'_>| {
         count += 1;
         Ok(())
@@ -76,10 +65,7 @@ fn a_dump_spans_datagrams_and_ignores_replies_to_others() {
 fn a_datagram_beyond_the_buffer_is_reported_not_cut() {
     let (count, outcome) = dump(vec![vec![0; 70_000]]);
     assert_eq!(count, 0);
-    assert!(matches!(
-        outcome,
-        Err(ClientError::Truncated { len: 70_000 })
-    ));
+    assert!(matches!(outcome, Err(ClientError::Truncated { len: 70_000 })));
 }
 
 #[test]
@@ -96,14 +82,6 @@ fn sequence_numbers_count_up_and_wrap() {
     for _ in 0..2 {
         client.fetch(&Request::TableStatistics, |_| ()).unwrap();
     }
-    let numbers: Vec<_> = client
-        .transport()
-        .sent
-        .iter()
-        .map(|sent| sent[8..12].to_vec())
-        .collect();
-    assert_eq!(
-        numbers,
-        [u32::MAX.to_ne_bytes().to_vec(), 0u32.to_ne_bytes().to_vec()]
-    );
+    let numbers: Vec<_> = client.transport().sent.iter().map(|sent| sent[8..12].to_vec()).collect();
+    assert_eq!(numbers, [u32::MAX.to_ne_bytes().to_vec(), 0u32.to_ne_bytes().to_vec()]);
 }

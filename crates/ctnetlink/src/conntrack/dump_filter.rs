@@ -82,10 +82,9 @@ pub(crate) fn write(out: &mut MessageWriter<'_>, filter: &DumpFilter) {
     if let Some(zone) = filter.zone {
         out.be16(number::ZONE, zone.0);
     }
-    for (direction, kind) in [
-        (Direction::Original, number::TUPLE_ORIG),
-        (Direction::Reply, number::TUPLE_REPLY),
-    ] {
+    for (direction, kind) in
+        [(Direction::Original, number::TUPLE_ORIG), (Direction::Reply, number::TUPLE_REPLY)]
+    {
         let (wanted, fields) = &filter.tuples[direction];
         if !fields.is_empty() {
             tuple::write(out, kind, wanted, None);

@@ -70,10 +70,9 @@ pub struct FlowRequest {
 
 /// Writes the attributes of a request, in the order in which upstream sends them.
 pub(crate) fn write_request(out: &mut MessageWriter<'_>, request: &FlowRequest) {
-    for (direction, kind) in [
-        (Direction::Original, number::TUPLE_ORIG),
-        (Direction::Reply, number::TUPLE_REPLY),
-    ] {
+    for (direction, kind) in
+        [(Direction::Original, number::TUPLE_ORIG), (Direction::Reply, number::TUPLE_REPLY)]
+    {
         let (tuple, zone) = (&request.tuples[direction], request.tuple_zones[direction]);
         if !tuple.is_empty() || zone.is_some() {
             tuple::write(out, kind, tuple, zone);
@@ -100,10 +99,7 @@ pub(crate) fn write_request(out: &mut MessageWriter<'_>, request: &FlowRequest) 
     if let Some(master) = &request.master {
         tuple::write(out, number::TUPLE_MASTER, master, None);
     }
-    for (kind, range) in [
-        (number::NAT_SRC, request.nat_src),
-        (number::NAT_DST, request.nat_dst),
-    ] {
+    for (kind, range) in [(number::NAT_SRC, request.nat_src), (number::NAT_DST, request.nat_dst)] {
         if let Some(range) = range {
             write_nat(out, kind, &range);
         }
@@ -111,10 +107,9 @@ pub(crate) fn write_request(out: &mut MessageWriter<'_>, request: &FlowRequest) 
     if let Some(zone) = request.zone {
         out.be16(number::ZONE, zone.0);
     }
-    for (kind, labels) in [
-        (number::LABELS, &request.labels),
-        (number::LABELS_MASK, &request.labels_mask),
-    ] {
+    for (kind, labels) in
+        [(number::LABELS, &request.labels), (number::LABELS_MASK, &request.labels_mask)]
+    {
         if let Some(labels) = labels {
             out.bytes(kind, labels.as_bytes());
         }
@@ -132,16 +127,10 @@ pub(crate) fn write_request(out: &mut MessageWriter<'_>, request: &FlowRequest) 
 ///
 /// For test doubles of the kernel and for tests of the decoder: `FlowView::parse` of it gives the flow back.
 pub fn encode_flow(out: &mut MessageWriter<'_>, flow: &Flow) {
-    for (direction, kind) in [
-        (Direction::Original, number::TUPLE_ORIG),
-        (Direction::Reply, number::TUPLE_REPLY),
-    ] {
-        tuple::write(
-            out,
-            kind,
-            &flow.tuples[direction].into(),
-            flow.tuple_zones[direction],
-        );
+    for (direction, kind) in
+        [(Direction::Original, number::TUPLE_ORIG), (Direction::Reply, number::TUPLE_REPLY)]
+    {
+        tuple::write(out, kind, &flow.tuples[direction].into(), flow.tuple_zones[direction]);
     }
     if let Some(zone) = flow.zone {
         out.be16(number::ZONE, zone.0);
@@ -150,22 +139,20 @@ pub fn encode_flow(out: &mut MessageWriter<'_>, flow: &Flow) {
         (number::STATUS, flow.status.map(|status| status.bits())),
         (number::MARK, flow.mark.map(|mark| mark.0)),
         (number::SECMARK, flow.secmark),
-        (number::ID, flow.id.map(|id| id.0)),
-        (number::USE, flow.use_count),
-        (number::TIMEOUT, flow.timeout_s),
     ] {
-        if let Some(value) = value {
-            out.be32(kind, value);
-        }
+        write_be32(out, kind, value);
     }
     if let Some(secctx) = &flow.secctx {
         out.nest(number::SECCTX, |out| {
             out.bytes(number::SECCTX_NAME, &[secctx.as_ref(), &[0]].concat());
         });
     }
+    write_be32(out, number::ID, flow.id.map(|id| id.0));
+    write_be32(out, number::USE, flow.use_count);
     if let Some(master) = flow.master {
         tuple::write(out, number::TUPLE_MASTER, &master.into(), None);
     }
+    write_be32(out, number::TIMEOUT, flow.timeout_s);
     if let Some(protoinfo) = &flow.protoinfo {
         write_protoinfo(out, protoinfo);
     }
@@ -259,6 +246,12 @@ fn write_u8(out: &mut MessageWriter<'_>, kind: u16, value: Option<u8>) {
     }
 }
 
+fn write_be32(out: &mut MessageWriter<'_>, kind: u16, value: Option<u32>) {
+    if let Some(value) = value {
+        out.be32(kind, value);
+    }
+}
+
 fn write_nat(out: &mut MessageWriter<'_>, kind: u16, range: &NatRange) {
     use number::nat;
     out.nest(kind, |out| {
@@ -274,10 +267,9 @@ fn write_nat(out: &mut MessageWriter<'_>, kind: u16, range: &NatRange) {
         }
         if range.first_port.is_some() || range.last_port.is_some() {
             out.nest(nat::PROTO, |out| {
-                for (kind, port) in [
-                    (nat::PORT_MIN, range.first_port),
-                    (nat::PORT_MAX, range.last_port),
-                ] {
+                for (kind, port) in
+                    [(nat::PORT_MIN, range.first_port), (nat::PORT_MAX, range.last_port)]
+                {
                     if let Some(port) = port {
                         out.be16(kind, port);
                     }
@@ -292,21 +284,14 @@ fn write_adjustments(
     adjustments: PerDirection<Option<SequenceAdjustment>>,
 ) {
     use number::sequence;
-    for (kind, adjustment) in [
-        (number::SEQ_ADJ_ORIG, adjustments.original),
-        (number::SEQ_ADJ_REPLY, adjustments.reply),
-    ] {
+    for (kind, adjustment) in
+        [(number::SEQ_ADJ_ORIG, adjustments.original), (number::SEQ_ADJ_REPLY, adjustments.reply)]
+    {
         if let Some(adjustment) = adjustment {
             out.nest(kind, |out| {
                 out.be32(sequence::CORRECTION_POS, adjustment.correction_position);
-                out.be32(
-                    sequence::OFFSET_BEFORE,
-                    adjustment.offset_before.cast_unsigned(),
-                );
-                out.be32(
-                    sequence::OFFSET_AFTER,
-                    adjustment.offset_after.cast_unsigned(),
-                );
+                out.be32(sequence::OFFSET_BEFORE, adjustment.offset_before.cast_unsigned());
+                out.be32(sequence::OFFSET_AFTER, adjustment.offset_after.cast_unsigned());
             });
         }
     }

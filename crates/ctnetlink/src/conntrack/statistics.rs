@@ -50,18 +50,12 @@ impl CpuStatistics {
     pub fn parse(message: &RawMessage<'_>) -> Result<Self, DecodeError> {
         let cpu = message.netfilter_header()?.resource_id;
         let fields = Fields::<{ NAMES.len() + 1 }>::parse(message.body, &CPU_TABLE)?;
-        Ok(Self {
-            cpu,
-            counters: std::array::from_fn(|before| fields.be32(before + 1)),
-        })
+        Ok(Self { cpu, counters: std::array::from_fn(|before| fields.be32(before + 1)) })
     }
 
     /// The counters that are there, with their names, in the kernel's order.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
-        NAMES
-            .iter()
-            .zip(self.counters)
-            .filter_map(|(name, counter)| Some((*name, counter?)))
+        NAMES.iter().zip(self.counters).filter_map(|(name, counter)| Some((*name, counter?)))
     }
 }
 
@@ -82,9 +76,6 @@ impl TableStatistics {
             attribute: "IPCTNL_MSG_CT_GET_STATS",
             missing: "CTA_STATS_GLOBAL_ENTRIES",
         })?;
-        Ok(Self {
-            entries,
-            max_entries: fields.be32(1),
-        })
+        Ok(Self { entries, max_entries: fields.be32(1) })
     }
 }

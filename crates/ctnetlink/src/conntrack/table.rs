@@ -104,52 +104,24 @@ use slot::{counters, nat, protoinfo, sequence, synproxy};
 static TCP: [Option<Field>; 6] = [
     None,
     field("CTA_PROTOINFO_TCP_STATE", protoinfo::TCP_STATE, Form::U8),
-    field(
-        "CTA_PROTOINFO_TCP_WSCALE_ORIGINAL",
-        protoinfo::TCP_WSCALE_ORIGINAL,
-        Form::U8,
-    ),
-    field(
-        "CTA_PROTOINFO_TCP_WSCALE_REPLY",
-        protoinfo::TCP_WSCALE_REPLY,
-        Form::U8,
-    ),
-    field(
-        "CTA_PROTOINFO_TCP_FLAGS_ORIGINAL",
-        protoinfo::TCP_FLAGS_ORIGINAL,
-        Form::FlagsAndMask,
-    ),
-    field(
-        "CTA_PROTOINFO_TCP_FLAGS_REPLY",
-        protoinfo::TCP_FLAGS_REPLY,
-        Form::FlagsAndMask,
-    ),
+    field("CTA_PROTOINFO_TCP_WSCALE_ORIGINAL", protoinfo::TCP_WSCALE_ORIGINAL, Form::U8),
+    field("CTA_PROTOINFO_TCP_WSCALE_REPLY", protoinfo::TCP_WSCALE_REPLY, Form::U8),
+    field("CTA_PROTOINFO_TCP_FLAGS_ORIGINAL", protoinfo::TCP_FLAGS_ORIGINAL, Form::FlagsAndMask),
+    field("CTA_PROTOINFO_TCP_FLAGS_REPLY", protoinfo::TCP_FLAGS_REPLY, Form::FlagsAndMask),
 ];
 
 static DCCP: [Option<Field>; 4] = [
     None,
     field("CTA_PROTOINFO_DCCP_STATE", protoinfo::DCCP_STATE, Form::U8),
     field("CTA_PROTOINFO_DCCP_ROLE", protoinfo::DCCP_ROLE, Form::U8),
-    field(
-        "CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ",
-        protoinfo::DCCP_HANDSHAKE_SEQ,
-        Form::Be64,
-    ),
+    field("CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ", protoinfo::DCCP_HANDSHAKE_SEQ, Form::Be64),
 ];
 
 static SCTP: [Option<Field>; 4] = [
     None,
     field("CTA_PROTOINFO_SCTP_STATE", protoinfo::SCTP_STATE, Form::U8),
-    field(
-        "CTA_PROTOINFO_SCTP_VTAG_ORIGINAL",
-        protoinfo::SCTP_VTAG_ORIGINAL,
-        Form::Be32,
-    ),
-    field(
-        "CTA_PROTOINFO_SCTP_VTAG_REPLY",
-        protoinfo::SCTP_VTAG_REPLY,
-        Form::Be32,
-    ),
+    field("CTA_PROTOINFO_SCTP_VTAG_ORIGINAL", protoinfo::SCTP_VTAG_ORIGINAL, Form::Be32),
+    field("CTA_PROTOINFO_SCTP_VTAG_REPLY", protoinfo::SCTP_VTAG_REPLY, Form::Be32),
 ];
 
 static PROTOINFO: [Option<Field>; 4] = [
@@ -190,21 +162,9 @@ static COUNTERS: [Option<Field>; 5] = [
 
 static SEQUENCE: [Option<Field>; 4] = [
     None,
-    field(
-        "CTA_SEQADJ_CORRECTION_POS",
-        sequence::CORRECTION_POS,
-        Form::Be32,
-    ),
-    field(
-        "CTA_SEQADJ_OFFSET_BEFORE",
-        sequence::OFFSET_BEFORE,
-        Form::Be32,
-    ),
-    field(
-        "CTA_SEQADJ_OFFSET_AFTER",
-        sequence::OFFSET_AFTER,
-        Form::Be32,
-    ),
+    field("CTA_SEQADJ_CORRECTION_POS", sequence::CORRECTION_POS, Form::Be32),
+    field("CTA_SEQADJ_OFFSET_BEFORE", sequence::OFFSET_BEFORE, Form::Be32),
+    field("CTA_SEQADJ_OFFSET_AFTER", sequence::OFFSET_AFTER, Form::Be32),
 ];
 
 static SYNPROXY: [Option<Field>; 4] = [
@@ -214,10 +174,8 @@ static SYNPROXY: [Option<Field>; 4] = [
     field("CTA_SYNPROXY_TSOFF", synproxy::TSOFF, Form::Be32),
 ];
 
-static SECCTX: [Option<Field>; 2] = [
-    None,
-    field("CTA_SECCTX_NAME", slot::SECCTX_NAME, Form::Bytes(4096)),
-];
+static SECCTX: [Option<Field>; 2] =
+    [None, field("CTA_SECCTX_NAME", slot::SECCTX_NAME, Form::Terminated(4096))];
 
 static TIMESTAMP: [Option<Field>; 3] = [
     None,
@@ -227,73 +185,29 @@ static TIMESTAMP: [Option<Field>; 3] = [
 
 static FILTER: [Option<Field>; 3] = [
     None,
-    field(
-        "CTA_FILTER_ORIG_FLAGS",
-        slot::FILTER_ORIG_FLAGS,
-        Form::Host32,
-    ),
-    field(
-        "CTA_FILTER_REPLY_FLAGS",
-        slot::FILTER_REPLY_FLAGS,
-        Form::Host32,
-    ),
+    field("CTA_FILTER_ORIG_FLAGS", slot::FILTER_ORIG_FLAGS, Form::Host32),
+    field("CTA_FILTER_REPLY_FLAGS", slot::FILTER_REPLY_FLAGS, Form::Host32),
 ];
 
 /// Top-level attributes, by number (`enum ctattr_type`).
 pub(crate) static FLOW: [Option<Field>; 28] = [
     None,
-    field(
-        "CTA_TUPLE_ORIG",
-        slot::HAS_ORIGINAL,
-        tuple::form(slot::ORIGINAL),
-    ),
+    field("CTA_TUPLE_ORIG", slot::HAS_ORIGINAL, tuple::form(slot::ORIGINAL)),
     field("CTA_TUPLE_REPLY", slot::HAS_REPLY, tuple::form(slot::REPLY)),
     field("CTA_STATUS", slot::STATUS, Form::Be32),
-    field(
-        "CTA_PROTOINFO",
-        slot::UNUSED,
-        Form::Nest(&PROTOINFO, slot::PROTOINFO),
-    ),
+    field("CTA_PROTOINFO", slot::UNUSED, Form::Nest(&PROTOINFO, slot::PROTOINFO)),
     field("CTA_HELP", slot::UNUSED, Form::Nest(&HELP, 0)),
-    field(
-        "CTA_NAT_SRC",
-        slot::NAT_SRC + nat::HERE,
-        Form::Nest(&NAT, slot::NAT_SRC),
-    ),
+    field("CTA_NAT_SRC", slot::NAT_SRC + nat::HERE, Form::Nest(&NAT, slot::NAT_SRC)),
     field("CTA_TIMEOUT", slot::TIMEOUT, Form::Be32),
     field("CTA_MARK", slot::MARK, Form::Be32),
-    field(
-        "CTA_COUNTERS_ORIG",
-        slot::UNUSED,
-        Form::Nest(&COUNTERS, slot::COUNTERS_ORIG),
-    ),
-    field(
-        "CTA_COUNTERS_REPLY",
-        slot::UNUSED,
-        Form::Nest(&COUNTERS, slot::COUNTERS_REPLY),
-    ),
+    field("CTA_COUNTERS_ORIG", slot::UNUSED, Form::Nest(&COUNTERS, slot::COUNTERS_ORIG)),
+    field("CTA_COUNTERS_REPLY", slot::UNUSED, Form::Nest(&COUNTERS, slot::COUNTERS_REPLY)),
     field("CTA_USE", slot::USE, Form::Be32),
     field("CTA_ID", slot::ID, Form::Be32),
-    field(
-        "CTA_NAT_DST",
-        slot::NAT_DST + nat::HERE,
-        Form::Nest(&NAT, slot::NAT_DST),
-    ),
-    field(
-        "CTA_TUPLE_MASTER",
-        slot::HAS_MASTER,
-        tuple::form(slot::MASTER),
-    ),
-    field(
-        "CTA_SEQ_ADJ_ORIG",
-        slot::UNUSED,
-        Form::Nest(&SEQUENCE, slot::SEQ_ADJ_ORIG),
-    ),
-    field(
-        "CTA_SEQ_ADJ_REPLY",
-        slot::UNUSED,
-        Form::Nest(&SEQUENCE, slot::SEQ_ADJ_REPLY),
-    ),
+    field("CTA_NAT_DST", slot::NAT_DST + nat::HERE, Form::Nest(&NAT, slot::NAT_DST)),
+    field("CTA_TUPLE_MASTER", slot::HAS_MASTER, tuple::form(slot::MASTER)),
+    field("CTA_SEQ_ADJ_ORIG", slot::UNUSED, Form::Nest(&SEQUENCE, slot::SEQ_ADJ_ORIG)),
+    field("CTA_SEQ_ADJ_REPLY", slot::UNUSED, Form::Nest(&SEQUENCE, slot::SEQ_ADJ_REPLY)),
     field("CTA_SECMARK", slot::SECMARK, Form::Be32),
     field("CTA_ZONE", slot::ZONE, Form::Be16),
     field("CTA_SECCTX", slot::UNUSED, Form::Nest(&SECCTX, 0)),
@@ -301,11 +215,7 @@ pub(crate) static FLOW: [Option<Field>; 28] = [
     field("CTA_MARK_MASK", slot::MARK_MASK, Form::Be32),
     field("CTA_LABELS", slot::LABELS, Form::Labels),
     field("CTA_LABELS_MASK", slot::LABELS_MASK, Form::Labels),
-    field(
-        "CTA_SYNPROXY",
-        slot::UNUSED,
-        Form::Nest(&SYNPROXY, slot::SYNPROXY),
-    ),
+    field("CTA_SYNPROXY", slot::UNUSED, Form::Nest(&SYNPROXY, slot::SYNPROXY)),
     field("CTA_FILTER", slot::UNUSED, Form::Nest(&FILTER, 0)),
     field("CTA_STATUS_MASK", slot::STATUS_MASK, Form::Be32),
     field("CTA_TIMESTAMP_EVENT", slot::TIMESTAMP_EVENT, Form::Be64),

@@ -125,61 +125,57 @@ impl<const N: usize> TupleReader<'_, '_, N> {
     pub(crate) fn whole(&self, attribute: &'static str) -> Result<Tuple, DecodeError> {
         let missing = |missing| DecodeError::Missing { attribute, missing };
         let (fields, base) = (self.fields, self.base);
-        let v4 = (
-            fields.v4(base + slot::V4_SRC),
-            fields.v4(base + slot::V4_DST),
-        );
-        let v6 = (
-            fields.v6(base + slot::V6_SRC),
-            fields.v6(base + slot::V6_DST),
-        );
+        let v4 = (fields.v4(base + slot::V4_SRC), fields.v4(base + slot::V4_DST));
+        let v6 = (fields.v6(base + slot::V6_SRC), fields.v6(base + slot::V6_DST));
         let addresses = match (v4, v6) {
             ((Some(src), Some(dst)), (None, None)) => AddressPair::V4 { src, dst },
             ((None, None), (Some(src), Some(dst))) => AddressPair::V6 { src, dst },
             _ => return Err(missing("a pair of addresses (CTA_IP_*) of one family")),
         };
         let protocol = self.protocol().ok_or_else(|| missing("CTA_PROTO_NUM"))?;
-        Ok(Tuple {
-            addresses,
-            protocol,
-            key: self.key(attribute)?,
-        })
+        Ok(Tuple { addresses, protocol, key: self.key(protocol, attribute)? })
     }
 
-    /// What key there is tells the attributes, not the protocol number: see [`Tuple`].
-    fn key(&self, attribute: &'static str) -> Result<L4Key, DecodeError> {
-        let (fields, base) = (self.fields, self.base);
-        let ports = (
-            fields.be16(base + slot::SRC_PORT),
-            fields.be16(base + slot::DST_PORT),
-        );
-        if let (Some(src), Some(dst)) = ports {
-            return Ok(L4Key::Ports(Ports { src, dst }));
-        }
-        let icmp = (
-            fields.u8(base + slot::ICMP_TYPE),
-            fields.u8(base + slot::ICMP_CODE),
-            fields.be16(base + slot::ICMP_ID),
-        );
-        if let (Some(kind), Some(code), Some(id)) = icmp {
-            return Ok(L4Key::Icmp(IcmpKey { kind, code, id }));
-        }
-        let icmpv6 = (
-            fields.u8(base + slot::ICMPV6_TYPE),
-            fields.u8(base + slot::ICMPV6_CODE),
-            fields.be16(base + slot::ICMPV6_ID),
-        );
-        if let (Some(kind), Some(code), Some(id)) = icmpv6 {
-            return Ok(L4Key::Icmpv6(IcmpKey { kind, code, id }));
-        }
-        match (ports, icmp, icmpv6) {
-            ((None, None), (None, None, None), (None, None, None)) => Ok(L4Key::None),
-            _ => Err(DecodeError::Missing {
-                attribute,
-                missing: "a part of CTA_TUPLE_PROTO",
-            }),
+    /// The key that the protocol's tracker uses; none if the kernel has no such tracker, see [`Tuple`].
+    ///
+    /// Attributes of another protocol's key do not count, as in the kernel.
+    fn key(&self, protocol: Protocol, attribute: &'static str) -> Result<L4Key, DecodeError> {
+        match protocol {
+            Protocol::Icmp => {
+                let at = [slot::ICMP_TYPE, slot::ICMP_CODE, slot::ICMP_ID];
+                Ok(self.icmp(at, attribute)?.map_or(L4Key::None, L4Key::Icmp))
+            }
+            Protocol::Icmpv6 => {
+                let at = [slot::ICMPV6_TYPE, slot::ICMPV6_CODE, slot::ICMPV6_ID];
+                Ok(self.icmp(at, attribute)?.map_or(L4Key::None, L4Key::Icmpv6))
+            }
+            _ => {
+                let port = |slot| self.fields.be16(self.base + slot);
+                match (port(slot::SRC_PORT), port(slot::DST_PORT)) {
+                    (Some(src), Some(dst)) => Ok(L4Key::Ports(Ports { src, dst })),
+                    (None, None) => Ok(L4Key::None),
+                    _ => Err(incomplete(attribute)),
+                }
+            }
         }
     }
+
+    fn icmp(
+        &self,
+        [kind, code, id]: [usize; 3],
+        attribute: &'static str,
+    ) -> Result<Option<IcmpKey>, DecodeError> {
+        let byte = |slot| self.fields.u8(self.base + slot);
+        match (byte(kind), byte(code), self.fields.be16(self.base + id)) {
+            (Some(kind), Some(code), Some(id)) => Ok(Some(IcmpKey { kind, code, id })),
+            (None, None, None) => Ok(None),
+            _ => Err(incomplete(attribute)),
+        }
+    }
+}
+
+fn incomplete(attribute: &'static str) -> DecodeError {
+    DecodeError::Missing { attribute, missing: "a part of CTA_TUPLE_PROTO" }
 }
 
 /// Writes a tuple as the attribute `kind`. Parts that are not given are left out, and nests that would be empty.
@@ -206,11 +202,7 @@ pub(crate) fn write(
 }
 
 fn has_protocol_part(tuple: &PartialTuple) -> bool {
-    let addresses_only = PartialTuple {
-        src: tuple.src,
-        dst: tuple.dst,
-        ..PartialTuple::default()
-    };
+    let addresses_only = PartialTuple { src: tuple.src, dst: tuple.dst, ..PartialTuple::default() };
     *tuple != addresses_only
 }
 
@@ -231,11 +223,7 @@ fn write_protocol(out: &mut MessageWriter<'_>, tuple: &PartialTuple) {
             out.be16(kind, port);
         }
     }
-    let first = if tuple.protocol == Some(Protocol::Icmpv6) {
-        7
-    } else {
-        4
-    };
+    let first = if tuple.protocol == Some(Protocol::Icmpv6) { 7 } else { 4 };
     if let Some(id) = tuple.icmp_id {
         out.be16(first, id);
     }

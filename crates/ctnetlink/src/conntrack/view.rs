@@ -14,7 +14,7 @@ use super::encode::NatRange;
 use super::table::{self, slot};
 use super::tuple::TupleReader;
 use crate::DecodeError;
-use crate::fields::Fields;
+use crate::fields::{Fields, without_nul};
 
 /// The attributes of a message about a flow, every length checked.
 #[derive(Clone, Debug)]
@@ -31,10 +31,9 @@ impl<'a> FlowAttributes<'a> {
 
     fn check_groups(&self) -> Result<(), DecodeError> {
         use slot::{sequence, synproxy};
-        for (name, base) in [
-            ("CTA_SEQ_ADJ_ORIG", slot::SEQ_ADJ_ORIG),
-            ("CTA_SEQ_ADJ_REPLY", slot::SEQ_ADJ_REPLY),
-        ] {
+        for (name, base) in
+            [("CTA_SEQ_ADJ_ORIG", slot::SEQ_ADJ_ORIG), ("CTA_SEQ_ADJ_REPLY", slot::SEQ_ADJ_REPLY)]
+        {
             self.0.all_or_none(
                 name,
                 &[
@@ -64,10 +63,7 @@ impl<'a> FlowAttributes<'a> {
             Direction::Original => slot::ORIGINAL,
             Direction::Reply => slot::REPLY,
         };
-        TupleReader {
-            fields: &self.0,
-            base,
-        }
+        TupleReader { fields: &self.0, base }
     }
 
     /// What is given of a tuple; `None` if its attribute is absent.
@@ -76,17 +72,12 @@ impl<'a> FlowAttributes<'a> {
             Direction::Original => slot::HAS_ORIGINAL,
             Direction::Reply => slot::HAS_REPLY,
         };
-        self.0
-            .has(here)
-            .then(|| self.tuple_reader(direction).partial())
+        self.0.has(here).then(|| self.tuple_reader(direction).partial())
     }
 
     /// What is given of the master's tuple; `None` if its attribute is absent.
     pub fn partial_master(&self) -> Option<PartialTuple> {
-        let reader = TupleReader {
-            fields: &self.0,
-            base: slot::MASTER,
-        };
+        let reader = TupleReader { fields: &self.0, base: slot::MASTER };
         self.0.has(slot::HAS_MASTER).then(|| reader.partial())
     }
 
@@ -132,8 +123,7 @@ impl<'a> FlowAttributes<'a> {
 
     /// `CTA_SECCTX_NAME`, without its NUL.
     pub fn secctx(&self) -> Option<&'a [u8]> {
-        let name = self.0.bytes(slot::SECCTX_NAME)?;
-        Some(name.strip_suffix(&[0]).unwrap_or(name))
+        self.0.bytes(slot::SECCTX_NAME).map(without_nul)
     }
 
     /// `CTA_USE`.
@@ -177,10 +167,7 @@ impl<'a> FlowAttributes<'a> {
             let wide = self.0.be64(base + wide);
             wide.or_else(|| self.0.be32(base + narrow).map(u64::from))
         };
-        Some(Counters {
-            packets: number(PACKETS, PACKETS32)?,
-            bytes: number(BYTES, BYTES32)?,
-        })
+        Some(Counters { packets: number(PACKETS, PACKETS32)?, bytes: number(BYTES, BYTES32)? })
     }
 
     /// `CTA_TIMESTAMP_START`.
@@ -228,12 +215,10 @@ impl<'a> FlowAttributes<'a> {
         let at = |part| slot::PROTOINFO + part;
         if self.0.has(at(part::TCP)) {
             let flags = |part| {
-                self.0
-                    .two_bytes(at(part))
-                    .map(|[flags, mask]| TcpFlagsMasked {
-                        flags: TcpFlags::from_bits_retain(flags),
-                        mask: TcpFlags::from_bits_retain(mask),
-                    })
+                self.0.two_bytes(at(part)).map(|[flags, mask]| TcpFlagsMasked {
+                    flags: TcpFlags::from_bits_retain(flags),
+                    mask: TcpFlags::from_bits_retain(mask),
+                })
             };
             return Some(ProtoInfo::Tcp(TcpInfo {
                 state: self.0.u8(at(part::TCP_STATE)).map(TcpState),
@@ -316,30 +301,19 @@ impl<'a> FlowView<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Self, DecodeError> {
         let attributes = FlowAttributes::parse(body)?;
         let tuples = PerDirection {
-            original: attributes
-                .tuple_reader(Direction::Original)
-                .whole("CTA_TUPLE_ORIG")?,
-            reply: attributes
-                .tuple_reader(Direction::Reply)
-                .whole("CTA_TUPLE_REPLY")?,
+            original: attributes.tuple_reader(Direction::Original).whole("CTA_TUPLE_ORIG")?,
+            reply: attributes.tuple_reader(Direction::Reply).whole("CTA_TUPLE_REPLY")?,
         };
         if tuples.original.addresses.family() != tuples.reply.addresses.family() {
             return Err(DecodeError::MixedFamilies);
         }
         let master = if attributes.0.has(slot::HAS_MASTER) {
-            let reader = TupleReader {
-                fields: &attributes.0,
-                base: slot::MASTER,
-            };
+            let reader = TupleReader { fields: &attributes.0, base: slot::MASTER };
             Some(reader.whole("CTA_TUPLE_MASTER")?)
         } else {
             None
         };
-        Ok(Self {
-            attributes,
-            tuples,
-            master,
-        })
+        Ok(Self { attributes, tuples, master })
     }
 
     /// The one step that copies.

@@ -6,21 +6,13 @@ const SEQUENCE: Sequence = Sequence(7);
 
 fn data(sequence: Sequence, flags: MessageFlags) -> Vec<u8> {
     let mut out = Vec::new();
-    let header = MessageHeader {
-        kind: 0x0100,
-        flags,
-        sequence,
-        port_id: 1,
-    };
+    let header = MessageHeader { kind: 0x0100, flags, sequence, port_id: 1 };
     MessageWriter::begin(&mut out, header, NetfilterHeader::default()).finish();
     out
 }
 
 fn control(kind: u16, flags: MessageFlags, body: &[u8]) -> Vec<u8> {
-    let mut out = u32::try_from(16 + body.len())
-        .unwrap()
-        .to_ne_bytes()
-        .to_vec();
+    let mut out = u32::try_from(16 + body.len()).unwrap().to_ne_bytes().to_vec();
     out.extend_from_slice(&kind.to_ne_bytes());
     out.extend_from_slice(&flags.bits().to_ne_bytes());
     out.extend_from_slice(&SEQUENCE.0.to_ne_bytes());
@@ -43,12 +35,7 @@ fn steps(expects: Expects, datagram: &[u8]) -> Vec<Result<&'static str, Exchange
 }
 
 fn refused(errno: i32) -> ExchangeError {
-    KernelError {
-        errno,
-        message: None,
-        offset: None,
-    }
-    .into()
+    KernelError { errno, message: None, offset: None }.into()
 }
 
 #[test]
@@ -67,16 +54,9 @@ fn a_dump_ends_with_done_and_nothing_after_it_counts() {
 
 #[test]
 fn a_dump_that_fails_half_way_is_an_error() {
-    let done = control(
-        control::DONE,
-        MessageFlags::empty(),
-        &(-12i32).to_ne_bytes(),
-    );
+    let done = control(control::DONE, MessageFlags::empty(), &(-12i32).to_ne_bytes());
     let datagram = [data(SEQUENCE, MessageFlags::MULTI), done].concat();
-    assert_eq!(
-        steps(Expects::Dump, &datagram),
-        [Ok("message"), Err(refused(12))]
-    );
+    assert_eq!(steps(Expects::Dump, &datagram), [Ok("message"), Err(refused(12))]);
 }
 
 #[test]
@@ -84,10 +64,7 @@ fn an_interruption_is_reported_wherever_the_flag_stands() {
     let (none, interrupted) = (MessageFlags::empty(), MessageFlags::DUMP_INTR);
     for (first, last) in [(interrupted, none), (none, interrupted)] {
         let datagram = [data(SEQUENCE, first), control(control::DONE, last, &[0; 4])].concat();
-        assert_eq!(
-            steps(Expects::Dump, &datagram),
-            [Ok("message"), Ok("interrupted end")]
-        );
+        assert_eq!(steps(Expects::Dump, &datagram), [Ok("message"), Ok("interrupted end")]);
     }
 }
 
@@ -99,16 +76,9 @@ fn a_refusal_names_errno_text_and_offset() {
     body.extend_from_slice(&[&[8, 0, 1, 0], b"bad\0".as_slice(), &[8, 0, 2, 0]].concat());
     body.extend_from_slice(&124u32.to_ne_bytes());
     let flags = MessageFlags::ACK_TLVS | MessageFlags::CAPPED;
-    let error = KernelError {
-        errno: 34,
-        message: Some("bad".into()),
-        offset: Some(124),
-    };
+    let error = KernelError { errno: 34, message: Some("bad".into()), offset: Some(124) };
     let datagram = control(control::ERROR, flags, &body);
-    assert_eq!(
-        steps(Expects::Acknowledgement, &datagram),
-        [Err(error.into())]
-    );
+    assert_eq!(steps(Expects::Acknowledgement, &datagram), [Err(error.into())]);
 }
 
 #[test]
@@ -118,17 +88,11 @@ fn an_acknowledgement_ends_and_a_short_error_message_is_malformed() {
     let datagram = control(control::ERROR, MessageFlags::CAPPED, &body);
     assert_eq!(steps(Expects::Acknowledgement, &datagram), [Ok("end")]);
     let short = control(control::ERROR, MessageFlags::empty(), &[0; 4]);
-    assert!(matches!(
-        steps(Expects::Acknowledgement, &short)[..],
-        [Err(ExchangeError::Decode(_))]
-    ));
+    assert!(matches!(steps(Expects::Acknowledgement, &short)[..], [Err(ExchangeError::Decode(_))]));
 }
 
 #[test]
 fn lost_replies_are_an_error() {
     let datagram = control(control::OVERRUN, MessageFlags::empty(), &[]);
-    assert_eq!(
-        steps(Expects::Dump, &datagram),
-        [Err(ExchangeError::Overrun)]
-    );
+    assert_eq!(steps(Expects::Dump, &datagram), [Err(ExchangeError::Overrun)]);
 }

@@ -61,12 +61,7 @@ impl<'a> Iterator for Attributes<'a> {
         let len = usize::from(u16::from_ne_bytes([len_low, len_high]));
         let kind = u16::from_ne_bytes([kind_low, kind_high]) & TYPE_MASK;
         let Some(payload) = self.rest.get(HEADER_LEN..len) else {
-            return Some(Err(self.fail(DecodeError::Attribute {
-                kind,
-                at,
-                len,
-                available,
-            })));
+            return Some(Err(self.fail(DecodeError::Attribute { kind, at, len, available })));
         };
         // The padding of the last attribute may be missing.
         let step = len.next_multiple_of(4).min(available);
@@ -99,12 +94,8 @@ mod tests {
         for len in [0, 3, 9] {
             let bytes = [header(len, 8), vec![0; 4]].concat();
             let mut attributes = Attributes::new(&bytes, 20);
-            let error = DecodeError::Attribute {
-                kind: 8,
-                at: 20,
-                len: usize::from(len),
-                available: 8,
-            };
+            let error =
+                DecodeError::Attribute { kind: 8, at: 20, len: usize::from(len), available: 8 };
             assert_eq!(attributes.next(), Some(Err(error)));
             assert_eq!(attributes.next(), None);
         }

@@ -40,6 +40,8 @@ impl Subsystem {
     pub const EXPECT: Self = Self(2);
     /// Timeout policies.
     pub const TIMEOUT: Self = Self(8);
+    /// Rules of nftables.
+    pub const NFTABLES: Self = Self(10);
 }
 
 /// Subsystem and message number: the type of a netfilter message.
@@ -61,10 +63,7 @@ impl MessageKind {
 impl From<u16> for MessageKind {
     fn from(number: u16) -> Self {
         let [subsystem, message] = number.to_be_bytes();
-        Self {
-            subsystem: Subsystem(subsystem),
-            message,
-        }
+        Self { subsystem: Subsystem(subsystem), message }
     }
 }
 
@@ -161,10 +160,7 @@ impl RawMessage<'_> {
                 version: *version,
                 resource_id: u16::from_be_bytes([*high, *low]),
             }),
-            short => Err(DecodeError::Body {
-                len: short.len(),
-                expected: "at least 4 bytes",
-            }),
+            short => Err(DecodeError::Body { len: short.len(), expected: "at least 4 bytes" }),
         }
     }
 }
@@ -194,11 +190,7 @@ impl<'a> Iterator for Messages<'a> {
         let body = rest.get(HEADER_LEN..len);
         let (Some((_, header)), Some(body)) = (read, body) else {
             self.at = self.datagram.len();
-            return Some(Err(DecodeError::Message {
-                at,
-                len,
-                available: rest.len(),
-            }));
+            return Some(Err(DecodeError::Message { at, len, available: rest.len() }));
         };
         self.at = at.saturating_add(len.next_multiple_of(4));
         Some(Ok(RawMessage { header, body }))
@@ -219,9 +211,8 @@ mod tests {
     #[test]
     fn messages_follow_each_other_at_multiples_of_four() {
         let datagram = [message(17, 20), message(16, 16)].concat();
-        let bodies: Vec<_> = Messages::new(&datagram)
-            .map(|message| message.unwrap().body.len())
-            .collect();
+        let bodies: Vec<_> =
+            Messages::new(&datagram).map(|message| message.unwrap().body.len()).collect();
         assert_eq!(bodies, [1, 0]);
     }
 
@@ -230,20 +221,14 @@ mod tests {
         for (len, total) in [(15, 16), (0, 16), (17, 16), (u32::MAX, 40), (16, 8)] {
             let datagram = message(len, total);
             let mut messages = Messages::new(&datagram);
-            assert!(matches!(
-                messages.next(),
-                Some(Err(DecodeError::Message { at: 0, .. }))
-            ));
+            assert!(matches!(messages.next(), Some(Err(DecodeError::Message { at: 0, .. }))));
             assert!(messages.next().is_none());
         }
     }
 
     #[test]
     fn kind_is_subsystem_and_message() {
-        let kind = MessageKind {
-            subsystem: Subsystem::CONNTRACK,
-            message: 4,
-        };
+        let kind = MessageKind { subsystem: Subsystem::CONNTRACK, message: 4 };
         assert_eq!(kind.number(), 0x0104);
         assert_eq!(MessageKind::from(0x0104), kind);
     }

@@ -32,31 +32,20 @@ impl<'a> Refusal<'a> {
             len: message.body.len(),
             expected: "an error code and the request's header",
         };
-        let (code, echoed) = message
-            .body
-            .split_first_chunk::<CODE_LEN>()
-            .ok_or_else(short)?;
+        let (code, echoed) = message.body.split_first_chunk::<CODE_LEN>().ok_or_else(short)?;
         let request_len = if message.header.flags.contains(MessageFlags::CAPPED) {
             HEADER_LEN
         } else {
-            let len = echoed
-                .first_chunk::<4>()
-                .map(|len| u32::from_ne_bytes(*len));
+            let len = echoed.first_chunk::<4>().map(|len| u32::from_ne_bytes(*len));
             usize::try_from(len.ok_or_else(short)?).unwrap_or(usize::MAX)
         };
         let request = echoed.get(..request_len).ok_or_else(short)?;
         let tlvs = if message.header.flags.contains(MessageFlags::ACK_TLVS) {
-            echoed
-                .get(request_len.next_multiple_of(4)..)
-                .unwrap_or_default()
+            echoed.get(request_len.next_multiple_of(4)..).unwrap_or_default()
         } else {
             &[]
         };
-        Ok(Self {
-            code: i32::from_ne_bytes(*code),
-            request,
-            tlvs,
-        })
+        Ok(Self { code: i32::from_ne_bytes(*code), request, tlvs })
     }
 
     /// The echoed request as a message, if all of it is there.
@@ -75,7 +64,7 @@ impl<'a> Refusal<'a> {
             return None;
         }
         let mut error = KernelError {
-            errno: self.code.checked_neg().unwrap_or(i32::MAX),
+            errno: self.code.checked_abs().unwrap_or(i32::MAX),
             message: None,
             offset: None,
         };
@@ -87,10 +76,8 @@ impl<'a> Refusal<'a> {
                     error.message = Some(text.trim_end_matches('\0').to_owned());
                 }
                 OFFSET => {
-                    error.offset = attribute
-                        .payload
-                        .first_chunk()
-                        .map(|offset| u32::from_ne_bytes(*offset));
+                    error.offset =
+                        attribute.payload.first_chunk().map(|offset| u32::from_ne_bytes(*offset));
                 }
                 _ => {}
             }

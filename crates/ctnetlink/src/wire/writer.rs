@@ -28,11 +28,7 @@ impl<'a> MessageWriter<'a> {
     /// Ends the message. A message of these subsystems is far below 4 GiB.
     pub fn finish(self) {
         let len = u32::try_from(self.out.len().saturating_sub(self.start)).unwrap_or(u32::MAX);
-        if let Some(field) = self
-            .out
-            .get_mut(self.start..)
-            .and_then(<[u8]>::first_chunk_mut)
-        {
+        if let Some(field) = self.out.get_mut(self.start..).and_then(<[u8]>::first_chunk_mut) {
             *field = len.to_ne_bytes();
         }
     }

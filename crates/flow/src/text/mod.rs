@@ -2,6 +2,7 @@
 
 pub mod plain;
 mod write;
+pub mod xml;
 
 /// A point in time, taken apart in some time zone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -5,7 +5,8 @@
 use super::write::{address, field, number, padded, two_digits};
 use super::{CivilTime, LocalTime};
 use crate::{
-    Direction, EventKind, FlowRead, IcmpKey, LabelMap, Labels, Ports, Protocol, Status, Tuple,
+    Direction, EventKind, Expectation, ExpectationFlags, FlowRead, IcmpKey, LabelMap, Labels,
+    Ports, Protocol, Status, Tuple,
 };
 
 /// What a line shows beyond the fixed fields.
@@ -19,8 +20,8 @@ pub struct Format<'a> {
     pub times: Option<LocalTime<'a>>,
     /// Show the labels that have a name here.
     pub labels: Option<&'a LabelMap>,
-    /// Now, in seconds since 1970: the age of a flow that did not end yet counts to here.
-    pub now_s: u64,
+    /// Now, in seconds since 1970, asked only for the age of a flow that did not end yet.
+    pub now_s: &'a dyn Fn() -> u64,
 }
 
 /// Appends the line of a flow, without the line end.
@@ -37,11 +38,7 @@ pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) 
     if let Some(timeout_s) = flow.timeout_s() {
         field(out, " ", timeout_s);
     }
-    if let Some(state) = flow
-        .protoinfo()
-        .as_ref()
-        .and_then(crate::ProtoInfo::state_name)
-    {
+    if let Some(state) = flow.protoinfo().as_ref().and_then(crate::ProtoInfo::state_name) {
         out.push(b' ');
         out.extend_from_slice(state.as_bytes());
     }
@@ -75,6 +72,51 @@ pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) 
     }
 }
 
+/// Appends the line of an expectation, without the line end.
+pub fn write_expectation(out: &mut Vec<u8>, expectation: &Expectation) {
+    if let Some(timeout_s) = expectation.timeout_s {
+        number(out, timeout_s);
+        out.push(b' ');
+    }
+    field(out, "proto=", expectation.tuple.protocol.number());
+    for (src, dst, tuple) in [
+        (" src=", " dst=", &expectation.tuple),
+        (" mask-src=", " mask-dst=", &expectation.mask),
+        (" master-src=", " master-dst=", &expectation.master),
+    ] {
+        addresses(out, src, dst, tuple);
+        key(out, tuple);
+    }
+    if let Some(zone) = expectation.zone {
+        field(out, " zone=", zone.0);
+    }
+    if let Some(flags) = expectation.flags {
+        expectation_flags(out, flags);
+    }
+    if let Some(class) = expectation.class {
+        field(out, " class=", class);
+    }
+    if let Some(helper) = &expectation.helper {
+        out.extend_from_slice(b" helper=");
+        out.extend_from_slice(helper.as_bytes());
+    }
+}
+
+fn expectation_flags(out: &mut Vec<u8>, flags: ExpectationFlags) {
+    let mut before = b' ';
+    for (flag, name) in [
+        (ExpectationFlags::PERMANENT, "PERMANENT"),
+        (ExpectationFlags::INACTIVE, "INACTIVE"),
+        (ExpectationFlags::USERSPACE, "USERSPACE"),
+    ] {
+        if flags.contains(flag) {
+            out.push(before);
+            out.extend_from_slice(name.as_bytes());
+            before = b',';
+        }
+    }
+}
+
 /// Appends the prefix that marks an event.
 pub fn write_event_kind(out: &mut Vec<u8>, kind: EventKind) {
     out.extend_from_slice(match kind {
@@ -85,10 +127,7 @@ pub fn write_event_kind(out: &mut Vec<u8>, kind: EventKind) {
 }
 
 fn direction(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction, tuple: &Tuple) {
-    out.extend_from_slice(b" src=");
-    address(out, tuple.addresses.src());
-    out.extend_from_slice(b" dst=");
-    address(out, tuple.addresses.dst());
+    addresses(out, " src=", " dst=", tuple);
     key(out, tuple);
     if let Some(zone) = flow.tuple_zone(direction) {
         let name = match direction {
@@ -101,6 +140,13 @@ fn direction(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction, tupl
         field(out, " packets=", counters.packets);
         field(out, " bytes=", counters.bytes);
     }
+}
+
+fn addresses(out: &mut Vec<u8>, src: &str, dst: &str, tuple: &Tuple) {
+    out.extend_from_slice(src.as_bytes());
+    address(out, tuple.addresses.src());
+    out.extend_from_slice(dst.as_bytes());
+    address(out, tuple.addresses.dst());
 }
 
 /// The part of a tuple that depends on its protocol. What the kernel did not send is printed as 0, as upstream does.
@@ -145,7 +191,7 @@ fn shown_status(status: Status) -> Option<&'static [u8]> {
     }
 }
 
-fn numbers_and_names(out: &mut Vec<u8>, flow: &impl FlowRead, now_s: u64) {
+fn numbers_and_names(out: &mut Vec<u8>, flow: &impl FlowRead, now_s: &dyn Fn() -> u64) {
     if let Some(mark) = flow.mark() {
         field(out, " mark=", mark.0);
     }
@@ -160,7 +206,7 @@ fn numbers_and_names(out: &mut Vec<u8>, flow: &impl FlowRead, now_s: u64) {
         field(out, " zone=", zone.0);
     }
     if let Some(start) = flow.start() {
-        let end_s = flow.stop().map_or(now_s, crate::TimeNs::seconds);
+        let end_s = flow.stop().map_or_else(now_s, crate::TimeNs::seconds);
         field(out, " delta-time=", end_s.saturating_sub(start.seconds()));
     }
 }
@@ -178,13 +224,10 @@ fn times(out: &mut Vec<u8>, flow: &impl FlowRead, local: LocalTime<'_>) {
 /// The form of the C function `ctime`, without its line end: `Sun Nov  2 09:05:00 2025`.
 fn ctime(out: &mut Vec<u8>, time: CivilTime) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let day = DAYS.get(usize::from(time.weekday)).unwrap_or(&"???");
-    let month = MONTHS
-        .get(usize::from(time.month.wrapping_sub(1)))
-        .unwrap_or(&"???");
+    let month = MONTHS.get(usize::from(time.month.wrapping_sub(1))).unwrap_or(&"???");
     for name in [day, month] {
         out.extend_from_slice(name.as_bytes());
         out.push(b' ');
@@ -199,12 +242,14 @@ fn ctime(out: &mut Vec<u8>, time: CivilTime) {
 }
 
 /// Appends ` labels=a,b`: the names in the order of the bits. Bits without a name are left out.
+///
+/// Without any name it is ` labels`, a quirk of upstream (conformance case `labels/unnamed-bit`).
 fn names_of(out: &mut Vec<u8>, map: &LabelMap, labels: &Labels) {
-    out.extend_from_slice(b" labels=");
-    for (position, name) in labels.bits().filter_map(|bit| map.name(bit)).enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
+    out.extend_from_slice(b" labels");
+    let mut before = b'=';
+    for name in labels.bits().filter_map(|bit| map.name(bit)) {
+        out.push(before);
         out.extend_from_slice(name.as_bytes());
+        before = b',';
     }
 }

@@ -53,10 +53,7 @@ fn ipv6(out: &mut Vec<u8>, address: Ipv6Addr) {
         && high != 0
     {
         out.extend_from_slice(b"::");
-        ipv4(
-            out,
-            Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)),
-        );
+        ipv4(out, Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
         return;
     }
     // Writing to a vector cannot fail.

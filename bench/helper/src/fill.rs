@@ -1,0 +1,72 @@
+//! Creates flows in batches. Only the last message of a batch is acknowledged; refusals come for any of them.
+
+use std::io;
+
+use ctnetlink::wire::{MessageFlags, Sequence};
+use ctnetlink::{CreateMode, Exchange, Expects, Reply, Request};
+use sys::netlink::Socket;
+
+use crate::{mix, open_error};
+
+const BATCH: u32 = 128;
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// Creates the flows `first .. first + count` of the mix.
+pub(crate) fn run(first: u32, count: u32) -> io::Result<()> {
+    let end = first
+        .checked_add(count)
+        .filter(|end| *end <= mix::LIMIT)
+        .ok_or_else(|| io::Error::other(format!("at most {} flows", mix::LIMIT)))?;
+    let socket = Socket::open(0).map_err(open_error)?;
+    let mut buffer = vec![0; BUFFER_LEN];
+    let mut batch = Vec::new();
+    let mut from = first;
+    while from < end {
+        let to = end.min(from.saturating_add(BATCH));
+        batch.clear();
+        for index in from..to {
+            let start = batch.len();
+            let request = mix::flow(index);
+            Request::PutFlow(&request, CreateMode::CreateOnly).encode(Sequence(index), &mut batch);
+            if index + 1 < to {
+                clear_acknowledge(&mut batch, start);
+            }
+        }
+        socket.send(&batch)?;
+        await_batch(&socket, &mut buffer, from, to)?;
+        from = to;
+    }
+    Ok(())
+}
+
+/// Unsets `NLM_F_ACK` in the message that begins at `start`.
+fn clear_acknowledge(messages: &mut [u8], start: usize) {
+    let flags = messages
+        .get_mut(start + 6..)
+        .and_then(<[u8]>::first_chunk_mut);
+    if let Some(flags) = flags {
+        let wanted = u16::from_ne_bytes(*flags) & !MessageFlags::ACK.bits();
+        *flags = wanted.to_ne_bytes();
+    }
+}
+
+/// Waits for the acknowledgement of the last of `from .. to`; a refusal of any ends it.
+fn await_batch(socket: &Socket, buffer: &mut [u8], from: u32, to: u32) -> io::Result<()> {
+    loop {
+        let len = socket.receive(buffer)?;
+        let datagram = buffer.get(..len).unwrap_or_default();
+        for index in from..to {
+            // An exchange hears only its own sequence number.
+            let mut exchange = Exchange::new(Sequence(index), Expects::Acknowledgement);
+            for reply in exchange.replies(datagram) {
+                match reply {
+                    Ok(Reply::End { .. }) => return Ok(()),
+                    Ok(Reply::Message(_)) => {}
+                    Err(error) => {
+                        return Err(io::Error::other(format!("flow {index}: {error}")));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What `bench/compare` cannot do from a script: fill the table quickly, read it without parsing, time a program.
+//!
+//! ```text
+//! bench-helper fill FIRST COUNT             creates flows FIRST .. FIRST + COUNT of the mix
+//! bench-helper dump                         reads the whole table, prints datagrams and bytes
+//! bench-helper measure TIMES OUTPUT CMD ..  runs CMD, standard output to OUTPUT; prints what it used as JSON
+//! ```
+
+mod dump;
+mod fill;
+mod measure;
+mod mix;
+
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-helper: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> io::Result<()> {
+    match words {
+        ["fill", first, count] => fill::run(number(first)?, number(count)?),
+        ["dump"] => dump::run(),
+        ["measure", times, output, program, words @ ..] => {
+            measure::run(number(times)?, output, program, words)
+        }
+        _ => Err(io::Error::other(
+            "usage: fill FIRST COUNT | dump | measure TIMES OUTPUT CMD ..",
+        )),
+    }
+}
+
+fn number(word: &str) -> io::Result<u32> {
+    word.parse()
+        .map_err(|error| io::Error::other(format!("`{word}': {error}")))
+}
+
+/// An error of a socket that could not be opened.
+fn open_error(error: sys::netlink::OpenError) -> io::Error {
+    match error {
+        sys::netlink::OpenError::Open(error) | sys::netlink::OpenError::Bind(error) => error,
+    }
+}

@@ -1,0 +1,235 @@
+//! `-R`, `--load-file`: a file of command lines.
+//!
+//! The whole file is parsed before the first line runs: an error in it means that nothing was done. Then the lines run
+//! in order until one fails; what was done before it stays.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use crate::command::Command;
+use crate::labels::LabelOptions;
+use crate::options::{CommandName, Options, Table};
+use crate::report::{BatchError, Exit, Failure};
+use crate::run::{Mode, Session, parse};
+use crate::surroundings::Surroundings;
+
+/// A line is cut here; the rest counts as the next line.
+const MAX_LINE: usize = 10_239;
+/// A word must be shorter than this.
+const MAX_WORD: usize = 1024;
+/// With the name of the program that upstream puts in front, 254 words are too many.
+const MAX_WORDS: usize = 253;
+
+/// Where the lines are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BatchFile(OsString);
+
+impl BatchFile {
+    /// The file of a command line that begins with `-R FILE`. Elsewhere the option does not exist.
+    pub fn from_words(args: &[OsString]) -> Option<Self> {
+        match args {
+            [_, option, file, ..] if option == "-R" || option == "--load-file" => {
+                Some(Self(file.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn read(&self, surroundings: &mut Surroundings<'_>) -> Result<Vec<u8>, Failure> {
+        let read = if self.0 == OsStr::new("-") {
+            let mut text = Vec::new();
+            surroundings.stdin.read_to_end(&mut text).map(|_| text)
+        } else {
+            surroundings.system.read(Path::new(&self.0))
+        };
+        read.map_err(|error| Failure::BatchFile {
+            name: self.0.to_string_lossy().into_owned(),
+            error,
+        })
+    }
+}
+
+/// A line that is ready to run.
+struct Line {
+    name: CommandName,
+    options: Options,
+    labels: LabelOptions,
+    command: Command,
+}
+
+/// Runs the lines of a file.
+pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
+    let text = file.read(surroundings)?;
+    let mut lines = Vec::new();
+    for (number, line) in physical_lines(&text) {
+        let at_line = |error| Failure::BatchLine { line: number, error };
+        let words = split_words(line).map_err(at_line)?;
+        if words.is_empty() {
+            continue;
+        }
+        lines.push(prepare(&words, number, surroundings)?);
+    }
+    for line in &lines {
+        let mut session = Session {
+            surroundings,
+            name: line.name,
+            table: Table::Conntrack,
+            mode: Mode::BatchLine,
+            flags: line.options.output,
+            labels: &line.labels,
+        };
+        session.run(&line.command)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn prepare(
+    words: &[OsString],
+    number: usize,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Line, Failure> {
+    let at_line = |error| Failure::BatchLine { line: number, error };
+    let parsed = parse(words, surroundings.system, surroundings.stderr);
+    let (options, labels) = parsed.map_err(|failure| match failure {
+        Failure::Usage(error) => at_line(error.into()),
+        other => other,
+    })?;
+    let name = allowed(&options).map_err(at_line)?;
+    let command = Command::new(&options, &labels);
+    Ok(Line { name, options, labels, command })
+}
+
+fn allowed(options: &Options) -> Result<CommandName, BatchError> {
+    let Some((name, table)) = options.command else {
+        return Err(BatchError::Command("unknown"));
+    };
+    let refused = match (name, table) {
+        (
+            CommandName::Create
+            | CommandName::Add
+            | CommandName::Update
+            | CommandName::Delete
+            | CommandName::Flush,
+            Table::Conntrack,
+        ) => return Ok(name),
+        (CommandName::Create | CommandName::Add, _) => "-I expect",
+        (CommandName::Update, _) => "-U expect",
+        (CommandName::Delete, _) => "-D expect",
+        (CommandName::Flush, _) => "-F expect",
+        (CommandName::List, Table::Expect) => "-L expect",
+        (CommandName::List, _) => "-L",
+        (CommandName::Get, Table::Expect) => "-G expect",
+        (CommandName::Get, _) => "-G",
+        (CommandName::Event, Table::Expect) => "-E expect",
+        (CommandName::Event, _) => "-E",
+        (CommandName::Count, Table::Expect) => "-C expect",
+        (CommandName::Count, _) => "-C",
+        (CommandName::Stats, Table::Expect) => "-S expect",
+        (CommandName::Stats, _) => "-S",
+        (CommandName::Version, _) => "-V",
+        (CommandName::Help, _) => "-h",
+    };
+    Err(BatchError::Command(refused))
+}
+
+/// Lines with their numbers. One that is too long goes on as another of the same number.
+fn physical_lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    (1..)
+        .zip(text.split(|byte| *byte == b'\n'))
+        .flat_map(|(number, line)| line.chunks(MAX_LINE).map(move |part| (number, part)))
+}
+
+/// The words of a line; none for an empty one and for a comment.
+///
+/// Blanks and tabs part words. `"` opens and closes a quotation anywhere, in which `\` takes the next byte literally;
+/// the closing one ends the word.
+fn split_words(line: &[u8]) -> Result<Vec<OsString>, BatchError> {
+    let line = line.trim_ascii_start();
+    let mut words = Words::default();
+    if line.first() == Some(&b'#') {
+        return Ok(Vec::new());
+    }
+    let mut quoted = false;
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if quoted => {
+                quoted = false;
+                words.end_word(true)?;
+            }
+            b'"' => quoted = true,
+            b'\\' if quoted => words.word.extend(bytes.next()),
+            b' ' | b'\t' if !quoted => words.end_word(false)?,
+            other => words.word.push(other),
+        }
+    }
+    words.end_word(false)?;
+    Ok(words.done)
+}
+
+#[derive(Default)]
+struct Words {
+    done: Vec<OsString>,
+    word: Vec<u8>,
+}
+
+impl Words {
+    fn end_word(&mut self, even_if_empty: bool) -> Result<(), BatchError> {
+        if self.word.is_empty() && !even_if_empty {
+            return Ok(());
+        }
+        if self.word.len() >= MAX_WORD {
+            return Err(BatchError::LongWord);
+        }
+        if self.done.len() >= MAX_WORDS {
+            return Err(BatchError::ManyWords);
+        }
+        self.done.push(OsString::from_vec(std::mem::take(&mut self.word)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::{BatchError, physical_lines, split_words};
+
+    fn words(line: &str) -> Vec<OsString> {
+        split_words(line.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn quotes_join_and_end_words() {
+        for (line, expected) in [
+            ("-I -s 10.0.0.1", vec!["-I", "-s", "10.0.0.1"]),
+            ("  \t-I\t-s  x ", vec!["-I", "-s", "x"]),
+            ("u\"dp\"", vec!["udp"]),
+            ("\"a\"b", vec!["a", "b"]),
+            (r#""a \" b" c"#, vec!["a \" b", "c"]),
+            (r"a\b", vec![r"a\b"]),
+            ("\"\" x", vec!["", "x"]),
+            ("\"open end", vec!["open end"]),
+            ("# comment", vec![]),
+            ("-F # no comment", vec!["-F", "#", "no", "comment"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(words(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn too_long_a_word_and_too_many_words_are_errors() {
+        assert_eq!(words(&"x".repeat(1023)).len(), 1);
+        assert_eq!(split_words(&[b'x'; 1024]), Err(BatchError::LongWord));
+        assert_eq!(words(&"x ".repeat(253)).len(), 253);
+        assert_eq!(split_words("x ".repeat(254).as_bytes()), Err(BatchError::ManyWords));
+    }
+
+    #[test]
+    fn lines_keep_their_numbers() {
+        let numbers: Vec<_> = physical_lines(b"a\n\nb\n").map(|(number, _)| number).collect();
+        assert_eq!(numbers, [1, 3]);
+    }
+}

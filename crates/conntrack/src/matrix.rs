@@ -1,0 +1,201 @@
+//! Which options each command needs, allows and refuses.
+//!
+//! A row is a string with a digit for each option: 0 forbidden, 1 mandatory, 2 optional, 3 part of a pair of which at
+//! least one must be complete, 4 allowed with `--label-add` only.
+
+use crate::options::{CommandName, GivenOptions, OPTIONS, OptionId, Options, Table};
+use crate::protocol::{self, PairNames, Pairs, ProtocolSpec};
+use crate::usage_error::UsageError;
+
+/// Columns, in the order of [`OptionId`]:
+/// `s d r q p t u z e [ ] { } nat-range m i f n g o c b j w l < > ( ) M`.
+const LIST: &str = "222220220002202022222022200222";
+/// Upstream refuses `--labelmap` here altogether, so that only labels of the default file can be used.
+const CREATE: &str = "333311200000022002200002020224";
+const UPDATE: &str = "222222200002202222220000222002";
+const DELETE: &str = "222222200002202222220002200222";
+const GET: &str = "333310000000000200020000200000";
+const FLUSH: &str = "000000000000000020000000000000";
+const EVENT: &str = "222220002002202022222222200222";
+const HELP: &str = "000020000000000000000000000000";
+const LIST_EXPECT: &str = "000000000000000020020000000000";
+const CREATE_EXPECT: &str = "112211200111100000000000000000";
+const FIND_EXPECT: &str = "112210000000000000000000000000";
+const EVENT_EXPECT: &str = "000000000000000000020000000000";
+const NOTHING: &str = "000000000000000000000000000000";
+
+const ADDRESS_OPTIONS: [OptionId; 4] =
+    [OptionId::Src, OptionId::Dst, OptionId::ReplySrc, OptionId::ReplyDst];
+
+const ADDRESS_PAIRS: Pairs = Pairs { original: ("src", "dst"), reply: ("reply-src", "reply-dst") };
+
+/// Any of these is a filter that `-z` cannot be used with. Family, translations and masks are not counted.
+const ZERO_FILTERS: [OptionId; 13] = [
+    OptionId::Src,
+    OptionId::Dst,
+    OptionId::ReplySrc,
+    OptionId::ReplyDst,
+    OptionId::Protonum,
+    OptionId::Mark,
+    OptionId::Secmark,
+    OptionId::Status,
+    OptionId::Zone,
+    OptionId::OrigZone,
+    OptionId::ReplyZone,
+    OptionId::Label,
+    OptionId::Id,
+];
+
+/// Checks that the options go with each other and with the command.
+pub fn check(options: &Options) -> Result<(), UsageError> {
+    let given = options.given;
+    if given.has(OptionId::AnyNat) && given.has_any(&[OptionId::SrcNat, OptionId::DstNat]) {
+        return Err(UsageError::AnyNatWithOther);
+    }
+    let columns = OPTIONS.iter().map(|spec| spec.id);
+    check_row(columns, row(options.command), given)?;
+    if row(options.command).starts_with('3') {
+        check_pairs(ADDRESS_OPTIONS, &ADDRESS_PAIRS, given)?;
+    }
+    let Some((command, table)) = options.command else {
+        return Ok(());
+    };
+    if command != CommandName::Help {
+        check_protocol(options, command, table)?;
+    }
+    if table == Table::Conntrack {
+        check_filters(command, given)?;
+    }
+    Ok(())
+}
+
+fn row(command: Option<(CommandName, Table)>) -> &'static str {
+    let Some((command, table)) = command else {
+        return NOTHING;
+    };
+    match (command, table) {
+        (CommandName::List, Table::Expect) => LIST_EXPECT,
+        (CommandName::List, _) => LIST,
+        (CommandName::Create, Table::Expect) => CREATE_EXPECT,
+        (CommandName::Create | CommandName::Add, _) => CREATE,
+        (CommandName::Delete | CommandName::Get, Table::Expect) => FIND_EXPECT,
+        (CommandName::Delete, _) => DELETE,
+        (CommandName::Get, _) => GET,
+        (CommandName::Update, _) => UPDATE,
+        (CommandName::Event, Table::Expect) => EVENT_EXPECT,
+        (CommandName::Event, _) => EVENT,
+        (CommandName::Flush, Table::Conntrack) => FLUSH,
+        (CommandName::Help, _) => HELP,
+        (
+            CommandName::Flush | CommandName::Count | CommandName::Stats | CommandName::Version,
+            _,
+        ) => NOTHING,
+    }
+}
+
+fn protocol_row(spec: &ProtocolSpec, command: CommandName, table: Table) -> &'static str {
+    let rows = &spec.rows;
+    match (command, table) {
+        (CommandName::Create, Table::Expect) => rows.create_expectation,
+        (CommandName::Delete | CommandName::Get, Table::Expect) => rows.find_expectation,
+        (CommandName::List | CommandName::Delete | CommandName::Event, _) => rows.list,
+        (CommandName::Update, _) => rows.update,
+        (CommandName::Create | CommandName::Add, _) => rows.create,
+        (CommandName::Get, _) => rows.get,
+        // These refuse `-p` itself, but for help, which is not checked.
+        (
+            CommandName::Flush
+            | CommandName::Count
+            | CommandName::Stats
+            | CommandName::Version
+            | CommandName::Help,
+            _,
+        ) => "",
+    }
+}
+
+/// The first offence in the order of the columns.
+fn check_row(
+    columns: impl Iterator<Item = OptionId>,
+    row: &str,
+    given: GivenOptions,
+) -> Result<(), UsageError> {
+    for (option, cell) in columns.zip(row.bytes()) {
+        let allowed = match cell {
+            b'0' => false,
+            b'4' => given.has(OptionId::LabelAdd),
+            _ => true,
+        };
+        if given.has(option) && !allowed {
+            return Err(UsageError::Illegal { option });
+        }
+        if !given.has(option) && cell == b'1' {
+            return Err(UsageError::Missing { option });
+        }
+    }
+    Ok(())
+}
+
+/// A complete pair is enough, whatever there is of the other one. The message is about the original pair unless only
+/// the other one was begun.
+fn check_pairs(
+    [src, dst, reply_src, reply_dst]: [OptionId; 4],
+    names: &Pairs,
+    given: GivenOptions,
+) -> Result<(), UsageError> {
+    if given.has_all(&[src, dst]) || given.has_all(&[reply_src, reply_dst]) {
+        return Ok(());
+    }
+    let reply_begun = given.has_any(&[reply_src, reply_dst]);
+    let pair: PairNames =
+        if reply_begun && !given.has_any(&[src, dst]) { names.reply } else { names.original };
+    Err(UsageError::IncompletePair { pair })
+}
+
+fn check_protocol(options: &Options, command: CommandName, table: Table) -> Result<(), UsageError> {
+    let given = options.given;
+    let spec = options.protocol().and_then(protocol::spec);
+    if let Some(spec) = spec {
+        let row = protocol_row(spec, command, table);
+        check_row(spec.options.iter().copied(), row, given)?;
+        if let (true, Some(names), [a, b, c, d, ..]) =
+            (row.starts_with('3'), &spec.pairs, spec.options)
+        {
+            check_pairs([*a, *b, *c, *d], names, given)?;
+        }
+    }
+    // Options of a protocol that a second `-p` took the place of.
+    let known = |option| spec.is_some_and(|spec| spec.options.contains(&option));
+    if let Some(option) = given.iter().find(|option| option.letter().is_none() && !known(*option)) {
+        return Err(UsageError::Illegal { option });
+    }
+    if options.state.is_some_and(|state| Some(state.protocol()) != options.protocol()) {
+        let option = OptionId::State;
+        return Err(UsageError::Illegal { option });
+    }
+    Ok(())
+}
+
+/// What upstream checks when it runs the command. The lists of dying and unconfirmed flows are not checked.
+fn check_filters(command: CommandName, given: GivenOptions) -> Result<(), UsageError> {
+    let filters = matches!(
+        command,
+        CommandName::List | CommandName::Update | CommandName::Delete | CommandName::Event
+    );
+    if !filters {
+        return Ok(());
+    }
+    if given.has(OptionId::Zero) && given.has_any(&ZERO_FILTERS) {
+        return Err(UsageError::ZeroWithFilter);
+    }
+    for (mask, address) in [(OptionId::MaskSrc, OptionId::Src), (OptionId::MaskDst, OptionId::Dst)]
+    {
+        if given.has(mask) && !given.has(address) {
+            return Err(UsageError::MaskWithoutAddress { mask, address });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The real surroundings: netlink sockets, files, the clock, the time zone.
+
+use std::cell::OnceCell;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use ctnetlink::client::Transport;
+use flow::text::CivilTime;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sys::netlink::{OpenError, Socket};
+use sys::signal::EndSignals;
+use sys::wait::{Interest, wait};
+
+use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
+
+/// Netlink protocol number of netfilter in `/proc/net/netlink`.
+const NETLINK_NETFILTER: &str = "12";
+
+/// The kernel that runs.
+#[derive(Debug)]
+pub struct RealKernel;
+
+impl Kernel for RealKernel {
+    fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
+        Ok(Box::new(Socket::open(0)?))
+    }
+
+    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource>, OpenError> {
+        // First the signals: from the moment the socket is a member, an end is an orderly one.
+        let signals = EndSignals::hold().map_err(OpenError::Open)?;
+        Ok(Box::new(EventSocket { socket: Socket::open(groups)?, signals }))
+    }
+}
+
+struct EventSocket {
+    socket: Socket,
+    signals: EndSignals,
+}
+
+impl EventSource for EventSocket {
+    fn set_buffer(&mut self, bytes: usize) -> io::Result<usize> {
+        self.socket.set_receive_buffer(bytes)
+    }
+
+    fn wait(&mut self) -> io::Result<Wake> {
+        let stdout = io::stdout();
+        let [stop, closed, _] = wait([
+            (self.signals.as_fd(), Interest::Readable),
+            (stdout.as_fd(), Interest::ReaderGone),
+            (self.socket.as_fd(), Interest::Readable),
+        ])?;
+        Ok(match (stop, closed) {
+            (true, _) => Wake::Stop,
+            (false, true) => Wake::OutputClosed,
+            (false, false) => Wake::Readable,
+        })
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        match self.socket.try_receive(buffer) {
+            Ok(len) => Ok(Received::Datagram(len)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+            // ENOBUFS has no kind of its own.
+            Err(error) if error.raw_os_error() == Some(105) => Ok(Received::Overrun),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The system that runs.
+#[derive(Debug, Default)]
+pub struct RealSystem {
+    /// That of the environment, read when a local time is first asked for: it costs more than many a command.
+    zone: OnceCell<TimeZone>,
+}
+
+impl System for RealSystem {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment is read")]
+    fn has_variable(&self, name: &str) -> bool {
+        std::env::var_os(name).is_some()
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default()
+    }
+
+    fn local_time(&self, seconds: u64) -> CivilTime {
+        // Beyond the calendar's end the last second that it has.
+        let timestamp = i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| Timestamp::from_second(seconds).ok())
+            .unwrap_or(Timestamp::MAX);
+        let time = self.zone.get_or_init(TimeZone::system).to_datetime(timestamp);
+        let part = |part: i8| u8::try_from(part).unwrap_or_default();
+        CivilTime {
+            year: time.year(),
+            month: part(time.month()),
+            day: part(time.day()),
+            hour: part(time.hour()),
+            minute: part(time.minute()),
+            second: part(time.second()),
+            weekday: part(time.weekday().to_sunday_zero_offset()),
+        }
+    }
+
+    fn program_of_port(&self, port_id: u32) -> Option<String> {
+        let sockets = std::fs::read_to_string("/proc/net/netlink").ok()?;
+        let inode = inode_of_port(&sockets, port_id)?;
+        let target = format!("socket:[{inode}]");
+        // Most programs use their process id as the port of their first socket.
+        let first = port_id.to_string();
+        if owns(&first, &target) {
+            return name_of(&first);
+        }
+        let processes = std::fs::read_dir("/proc").ok()?;
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+            .find(|process| owns(process, &target))
+            .and_then(|process| name_of(&process))
+    }
+}
+
+/// The inode of a netfilter socket: the tenth column of the line with that protocol and port.
+fn inode_of_port(sockets: &str, port_id: u32) -> Option<&str> {
+    let port = port_id.to_string();
+    sockets.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let is_it = columns.next()? == NETLINK_NETFILTER && columns.next()? == port;
+        is_it.then(|| columns.nth(6)).flatten()
+    })
+}
+
+fn owns(process: &str, target: &str) -> bool {
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
+        return false;
+    };
+    descriptors
+        .filter_map(Result::ok)
+        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link == Path::new(target)))
+}
+
+/// The name in `/proc/PID/stat`, between the first and the last parenthesis.
+fn name_of(process: &str) -> Option<String> {
+    let stat = std::fs::read(format!("/proc/{process}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (_, rest) = stat.split_once('(')?;
+    let (name, _) = rest.rsplit_once(')')?;
+    Some(name.chars().map(|c| if c.is_control() { '?' } else { c }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inode_of_port;
+
+    #[test]
+    fn inode_is_found_by_protocol_and_port() {
+        let file = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n\
+            ffff 0   77         00000000 0        0        0     2        0        11\n\
+            ffff 12  77         00000007 0        0        0     2        0        4242\n";
+        assert_eq!(inode_of_port(file, 77), Some("4242"));
+        assert_eq!(inode_of_port(file, 78), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Doing what a [`Command`] says.
+
+mod change;
+mod count;
+mod events;
+mod expectations;
+mod list;
+mod tracking;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use ctnetlink::client::{Client, ClientError, DumpOutcome, Transport};
+use ctnetlink::wire::Sequence;
+
+use crate::batch::{self, BatchFile};
+use crate::command::Command;
+use crate::help;
+use crate::labels::LabelOptions;
+use crate::matrix;
+use crate::options::{CommandName, Environment, Options, Rejection, Table, Warning};
+use crate::output::Output;
+use crate::printer::Printer;
+use crate::report::{Exit, Failure, print_line};
+use crate::surroundings::{Surroundings, System};
+use crate::values::OutputFlags;
+
+/// A client of whatever the kernel is.
+type KernelClient = Client<Box<dyn Transport>>;
+
+/// Runs the program and returns how it ended. Everything it touches is in `surroundings`.
+pub fn run(surroundings: &mut Surroundings<'_>) -> Exit {
+    let ended = match BatchFile::from_words(&surroundings.args) {
+        Some(file) => batch::run(&file, surroundings),
+        None => run_words(surroundings),
+    };
+    ended.unwrap_or_else(|failure| {
+        failure.print(surroundings.stderr);
+        if surroundings.stderr_is_terminal {
+            failure.print_details(surroundings.stderr);
+        }
+        failure.exit()
+    })
+}
+
+fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
+    let words = surroundings.args.get(1..).unwrap_or_default();
+    let (options, labels) = parse(words, surroundings.system, surroundings.stderr)?;
+    let command = Command::new(&options, &labels);
+    let (name, table) = options.command.unwrap_or((CommandName::Help, Table::Conntrack));
+    let mode = Mode::Single;
+    Session { surroundings, name, table, mode, flags: options.output, labels: &labels }
+        .run(&command)
+}
+
+/// Options that are checked in themselves and against each other. Warnings are printed on the way.
+pub(crate) fn parse(
+    words: &[std::ffi::OsString],
+    system: &dyn System,
+    stderr: &mut dyn std::io::Write,
+) -> Result<(Options, LabelOptions), Failure> {
+    let protocols = || protocols_file(system);
+    let environment = Environment {
+        posixly_correct: system.has_variable("POSIXLY_CORRECT"),
+        protocols: &protocols,
+    };
+    let scanned = Options::scan(words, &environment);
+    let warnings = match &scanned {
+        Ok(options) => &options.warnings,
+        Err(Rejection { warnings, .. }) => warnings,
+    };
+    for warning in warnings {
+        let warning: &Warning = warning;
+        print_line(stderr, &warning.to_string());
+    }
+    let options = scanned.map_err(|rejection| rejection.error)?;
+    let labels = LabelOptions::resolve(&options, system, stderr)?;
+    matrix::check(&options)?;
+    Ok((options, labels))
+}
+
+fn protocols_file(system: &dyn System) -> Vec<u8> {
+    system.read(Path::new("/etc/protocols")).unwrap_or_default()
+}
+
+/// Whether a command stands for itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    /// It is all that the program does: it says how many entries it touched, and none is a failure.
+    Single,
+    /// It is a line of a batch file.
+    BatchLine,
+}
+
+/// Why a walk over a table ended early.
+enum Stopped {
+    Request(ClientError),
+    Output(Failure),
+}
+
+impl From<ClientError> for Stopped {
+    fn from(error: ClientError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Output(failure)
+    }
+}
+
+/// One command and what it needs to run.
+pub(crate) struct Session<'s, 'a> {
+    pub(crate) surroundings: &'s mut Surroundings<'a>,
+    pub(crate) name: CommandName,
+    pub(crate) table: Table,
+    pub(crate) mode: Mode,
+    pub(crate) flags: OutputFlags,
+    pub(crate) labels: &'s LabelOptions,
+}
+
+impl Session<'_, '_> {
+    pub(crate) fn run(&mut self, command: &Command) -> Result<Exit, Failure> {
+        match command {
+            Command::Help(protocol) => {
+                let mut text = Vec::new();
+                let argv0 = self.surroundings.args.first().map_or(OsStr::new(""), |word| word);
+                let system = self.surroundings.system;
+                help::render(&mut text, argv0, *protocol, &|| protocols_file(system));
+                self.print(&text)
+            }
+            Command::Version => {
+                let text = format!("conntrack v{} (conntrack-tools)\n", help::VERSION);
+                self.print(text.as_bytes())
+            }
+            Command::List { list, selection } => self.list(*list, selection),
+            Command::Get { request, selection } => self.get(request, selection),
+            Command::Create(request, mode) => self.create(request, *mode),
+            Command::Update { selection, change } => self.update(selection, change),
+            Command::Delete(selection) => self.delete(selection),
+            Command::Flush(family) => self.flush(*family),
+            Command::Events { kinds, selection, buffer_bytes } => {
+                self.events(*kinds, selection, *buffer_bytes)
+            }
+            Command::Count => self.count(),
+            Command::Statistics => self.statistics(),
+            Command::ListExpectations(family) => self.list_expectations(*family),
+            Command::GetExpectation(request) => self.get_expectation(request),
+            Command::CreateExpectation(request) => self.create_expectation(request),
+            Command::DeleteExpectation(request) => self.delete_expectation(request),
+            Command::FlushExpectations(family) => self.flush_expectations(*family),
+            Command::ExpectationEvents => self.expectation_events(),
+            Command::CountExpectations(family) => self.count_expectations(*family),
+            Command::ExpectationStatistics => self.expectation_statistics(),
+        }
+    }
+
+    fn connect(&self) -> Result<KernelClient, Failure> {
+        let transport = self.surroundings.kernel.connect().map_err(Failure::Open)?;
+        // Any number will do; upstream begins with the time.
+        let first = u32::try_from(self.surroundings.system.now_us() / 1_000_000 % (1 << 31));
+        Ok(Client::new(transport, Sequence(first.unwrap_or_default())))
+    }
+
+    fn printer(&self) -> Printer<'_> {
+        Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system)
+    }
+
+    fn refused(&self, error: ClientError) -> Failure {
+        Failure::Request { command: self.name, table: self.table, error }
+    }
+
+    fn failure(&self, stopped: Stopped) -> Failure {
+        match stopped {
+            Stopped::Request(error) => self.refused(error),
+            Stopped::Output(failure) => failure,
+        }
+    }
+
+    fn print(&mut self, text: &[u8]) -> Result<Exit, Failure> {
+        let mut output =
+            Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        output.buffer().extend_from_slice(text);
+        output.finish()?;
+        Ok(Exit::Success)
+    }
+
+    /// Nobody reads the flag of the kernel but us: what is listed may be incomplete.
+    fn warn_if_interrupted(&mut self, outcome: DumpOutcome) {
+        if outcome == DumpOutcome::Interrupted {
+            print_line(
+                self.surroundings.stderr,
+                "WARNING: the table was rebuilt while it was read: entries may be missing or appear twice.",
+            );
+        }
+    }
+}
+
+/// The closing line of a command. It knows no singular.
+fn closing(count: u64, what: &str) -> String {
+    format!("{count} {what}")
+}
+
+/// Failure of the exit code when nothing matched.
+fn unless_none(count: u64) -> Exit {
+    if count == 0 { Exit::Failure } else { Exit::Success }
+}

@@ -1,0 +1,212 @@
+//! `-E`: changes as they happen, until a signal.
+
+use ctnetlink::wire::{MessageFlags, MessageKind, Messages, RawMessage, Subsystem};
+use ctnetlink::{DecodeError, ExpectationAttributes, FlowView};
+use flow::EventKind;
+use flow::text::xml;
+
+use super::{Session, closing};
+use crate::output::Output;
+use crate::printer::{Occasion, Printer};
+use crate::report::{Exit, Failure, message, print_line};
+use crate::select::Selection;
+use crate::surroundings::{EventSource, Received, Wake};
+use crate::values::EventMask;
+
+/// Larger than any event.
+const BUFFER_LEN: usize = 64 * 1024;
+/// So many datagrams are read before what they said is written and signals are looked at again.
+const BATCH: usize = 256;
+/// `IPCTNL_MSG_CT_DELETE` and `IPCTNL_MSG_EXP_DELETE`.
+const DELETE: u8 = 2;
+
+const OVERRUN: [&str; 3] = [
+    "WARNING: We have hit ENOBUFS! We are losing events.",
+    "This message means that the current netlink socket buffer size is too small.",
+    "Please, check --buffer-size in conntrack(8) manpage.",
+];
+
+/// Multicast groups as bits: `1 << (NFNLGRP_* - 1)`.
+mod group {
+    pub(super) const NEW: u32 = 1;
+    pub(super) const UPDATE: u32 = 1 << 1;
+    pub(super) const DESTROY: u32 = 1 << 2;
+    pub(super) const ALL_EXPECTATIONS: u32 = 0b111 << 3;
+}
+
+/// Turns an event message into text; `Ok(false)` if it is not wanted.
+trait ShowEvent {
+    const HEADER: &'static str;
+    const FOOTER: &'static str;
+    const CLOSING: &'static str;
+
+    fn show(
+        &self,
+        message: &RawMessage<'_>,
+        occasion: Occasion,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, DecodeError>;
+}
+
+struct FlowEvents<'p> {
+    printer: Printer<'p>,
+    selection: &'p Selection,
+}
+
+impl ShowEvent for FlowEvents<'_> {
+    const HEADER: &'static str = xml::FLOWS_HEADER;
+    const FOOTER: &'static str = xml::FLOWS_FOOTER;
+    const CLOSING: &'static str = "flow events have been shown.";
+
+    fn show(
+        &self,
+        message: &RawMessage<'_>,
+        occasion: Occasion,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, DecodeError> {
+        let flow = FlowView::parse(message.body)?;
+        let wanted = self.selection.matches(&flow);
+        if wanted {
+            self.printer.write_flow(out, &flow, occasion);
+        }
+        Ok(wanted)
+    }
+}
+
+struct ExpectationEvents<'p> {
+    printer: Printer<'p>,
+}
+
+impl ShowEvent for ExpectationEvents<'_> {
+    const HEADER: &'static str = xml::EXPECTATIONS_HEADER;
+    const FOOTER: &'static str = xml::EXPECTATIONS_FOOTER;
+    const CLOSING: &'static str = "expectation events have been shown.";
+
+    fn show(
+        &self,
+        message: &RawMessage<'_>,
+        occasion: Occasion,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, DecodeError> {
+        let expectation = ExpectationAttributes::parse(message.body)?.to_expectation()?;
+        self.printer.write_expectation(out, &expectation, occasion);
+        Ok(true)
+    }
+}
+
+impl Session<'_, '_> {
+    pub(super) fn events(
+        &mut self,
+        kinds: EventMask,
+        selection: &Selection,
+        buffer_bytes: Option<u32>,
+    ) -> Result<Exit, Failure> {
+        let groups = [
+            (EventMask::NEW, group::NEW),
+            (EventMask::UPDATES, group::UPDATE),
+            (EventMask::DESTROY, group::DESTROY),
+        ];
+        let groups = groups
+            .into_iter()
+            .filter(|(kind, _)| kinds.contains(*kind))
+            .fold(0, |mask, (_, group)| mask | group);
+        let mut source = self.surroundings.kernel.subscribe(groups).map_err(Failure::Open)?;
+        if let Some(bytes) = buffer_bytes {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let became = source.set_buffer(bytes).map_err(Failure::Events)?;
+            print_line(
+                self.surroundings.stderr,
+                &format!("NOTICE: Netlink socket buffer size has been set to {became} bytes."),
+            );
+        }
+        let printer = Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system);
+        let shown = FlowEvents { printer, selection };
+        self.watch(source.as_mut(), Subsystem::CONNTRACK, printer.is_xml(), &shown)
+    }
+
+    pub(super) fn expectation_events(&mut self) -> Result<Exit, Failure> {
+        let mut source =
+            self.surroundings.kernel.subscribe(group::ALL_EXPECTATIONS).map_err(Failure::Open)?;
+        let printer = Printer::new(self.flags, None, self.surroundings.system);
+        let shown = ExpectationEvents { printer };
+        self.watch(source.as_mut(), Subsystem::EXPECT, printer.is_xml(), &shown)
+    }
+
+    fn watch<S: ShowEvent>(
+        &mut self,
+        source: &mut dyn EventSource,
+        subsystem: Subsystem,
+        is_xml: bool,
+        shown: &S,
+    ) -> Result<Exit, Failure> {
+        let mut output =
+            Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        let mut buffer = vec![0; BUFFER_LEN];
+        let mut count: u64 = 0;
+        let mut on_datagram = |datagram: &[u8], output: &mut Output<'_>| {
+            for message in Messages::new(datagram) {
+                let message = message.map_err(Failure::BadEvent)?;
+                let Some(occasion) = occasion(&message, subsystem) else {
+                    continue;
+                };
+                let line = output.buffer().len();
+                if count == 0 && is_xml {
+                    output.buffer().extend_from_slice(S::HEADER.as_bytes());
+                }
+                if shown.show(&message, occasion, output.buffer()).map_err(Failure::BadEvent)? {
+                    count += 1;
+                    output.end_of_line()?;
+                } else {
+                    output.buffer().truncate(line);
+                }
+            }
+            Ok::<(), Failure>(())
+        };
+        loop {
+            match source.wait().map_err(Failure::Events)? {
+                Wake::Readable => {}
+                Wake::Stop => break,
+                Wake::OutputClosed => {
+                    return Err(Failure::Output(std::io::ErrorKind::BrokenPipe.into()));
+                }
+            }
+            for _ in 0..BATCH {
+                match source.receive(&mut buffer).map_err(Failure::Events)? {
+                    Received::Nothing => break,
+                    Received::Overrun => {
+                        for line in OVERRUN {
+                            print_line(self.surroundings.stderr, line);
+                        }
+                    }
+                    Received::Datagram(len) => {
+                        let datagram =
+                            buffer.get(..len).ok_or(Failure::BadEvent(DecodeError::Body {
+                                len,
+                                expected: "an event of at most 64 KiB",
+                            }))?;
+                        on_datagram(datagram, &mut output)?;
+                    }
+                }
+            }
+            output.flush()?;
+        }
+        if count > 0 && is_xml {
+            output.buffer().extend_from_slice(S::FOOTER.as_bytes());
+        }
+        output.finish()?;
+        message(self.surroundings.stderr, &closing(count, S::CLOSING));
+        Ok(Exit::Success)
+    }
+}
+
+/// What a message of the subsystem reports; `None` for one of another.
+fn occasion(message: &RawMessage<'_>, subsystem: Subsystem) -> Option<Occasion> {
+    let kind = MessageKind::from(message.header.kind);
+    let kind = match kind {
+        MessageKind { subsystem: of, .. } if of != subsystem => return None,
+        MessageKind { message: DELETE, .. } => EventKind::Destroy,
+        _ if message.header.flags.contains(MessageFlags::CREATE) => EventKind::New,
+        _ => EventKind::Update,
+    };
+    Some(Occasion::Event { kind, port_id: message.header.port_id })
+}

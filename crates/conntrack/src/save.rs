@@ -1,0 +1,149 @@
+//! The save form: a command line that makes the flow again, for `--load-file`.
+
+use std::io::Write as _;
+
+use flow::{
+    DccpRole, Direction, EventKind, FlowRead, IcmpKey, Ports, ProtoInfo, Protocol, Status, Tuple,
+};
+
+/// Appends the line of a flow, without the line end.
+pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, verb: Verb) {
+    let original = flow.tuple(Direction::Original);
+    let reply = flow.tuple(Direction::Reply);
+    out.extend_from_slice(verb.option().as_bytes());
+    option(out, "-t", flow.timeout_s());
+    if let Some(status) = flow.status() {
+        out.extend_from_slice(b" -u ");
+        out.extend_from_slice(status_list(status).as_bytes());
+    }
+    option(out, "-c", flow.secmark());
+    option(out, "-w", flow.zone().map(|zone| zone.0));
+    option(out, "--orig-zone", flow.tuple_zone(Direction::Original).map(|zone| zone.0));
+    option(out, "--reply-zone", flow.tuple_zone(Direction::Reply).map(|zone| zone.0));
+    addresses(out, flow, &original, &reply);
+    match original.protocol.name() {
+        Some(name) => option(out, "-p", Some(name)),
+        None => option(out, "-p", Some(original.protocol.number())),
+    }
+    keys(out, &original, &reply);
+    if let Some(protoinfo) = flow.protoinfo() {
+        state(out, &protoinfo);
+    }
+}
+
+/// What a saved line does when it is loaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verb {
+    /// `-A`: an entry of a list, or a new one.
+    Add,
+    /// `-U`: a changed one.
+    Update,
+    /// `-D`: a deleted one.
+    Delete,
+}
+
+impl Verb {
+    /// What repeats an event.
+    pub fn of_event(kind: EventKind) -> Self {
+        match kind {
+            EventKind::New => Self::Add,
+            EventKind::Update => Self::Update,
+            EventKind::Destroy => Self::Delete,
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Self::Add => "-A",
+            Self::Update => "-U",
+            Self::Delete => "-D",
+        }
+    }
+}
+
+fn option(out: &mut Vec<u8>, name: &str, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        // Writing to a vector cannot fail.
+        let _ = write!(out, " {name} {value}");
+    }
+}
+
+/// Only the bits that `-u` can set.
+fn status_list(status: Status) -> String {
+    let names: Vec<&str> = [
+        (Status::EXPECTED, "EXPECTED"),
+        (Status::SEEN_REPLY, "SEEN_REPLY"),
+        (Status::ASSURED, "ASSURED"),
+        (Status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
+    ]
+    .into_iter()
+    .filter(|(bit, _)| status.contains(*bit))
+    .map(|(_, name)| name)
+    .collect();
+    if names.is_empty() { "UNSET".to_owned() } else { names.join(",") }
+}
+
+/// A translated side is given as translation, not as reply address: see `conntrack(8)`, `--load-file`.
+fn addresses(out: &mut Vec<u8>, flow: &impl FlowRead, original: &Tuple, reply: &Tuple) {
+    let status = flow.status().unwrap_or_default();
+    let (src, dst) = (original.addresses.src(), original.addresses.dst());
+    let (reply_src, reply_dst) = (reply.addresses.src(), reply.addresses.dst());
+    let dst_translated = status.contains(Status::DST_NAT_DONE) && reply_src != dst;
+    let src_translated = status.contains(Status::SRC_NAT_DONE) && reply_dst != src;
+    option(out, "-s", Some(src));
+    option(out, "-d", Some(dst));
+    option(out, if dst_translated { "-g" } else { "-r" }, Some(reply_src));
+    option(out, if src_translated { "-n" } else { "-q" }, Some(reply_dst));
+}
+
+fn keys(out: &mut Vec<u8>, original: &Tuple, reply: &Tuple) {
+    match original.protocol {
+        Protocol::Tcp | Protocol::Udp | Protocol::UdpLite | Protocol::Sctp | Protocol::Dccp => {
+            let names = ["--sport", "--dport", "--reply-port-src", "--reply-port-dst"];
+            ports(out, names, original, reply);
+        }
+        Protocol::Gre => {
+            let names = ["--srckey", "--dstkey", "--reply-key-src", "--reply-key-dst"];
+            ports(out, names, original, reply);
+        }
+        Protocol::Icmp => {
+            icmp(out, ["--icmp-type", "--icmp-code", "--icmp-id"], original);
+        }
+        Protocol::Icmpv6 => {
+            icmp(out, ["--icmpv6-type", "--icmpv6-code", "--icmpv6-id"], original);
+        }
+        Protocol::Other(_) => {}
+    }
+}
+
+fn ports(out: &mut Vec<u8>, names: [&str; 4], original: &Tuple, reply: &Tuple) {
+    let Ports { src, dst } = original.key.ports().unwrap_or_default();
+    let answer = reply.key.ports().unwrap_or_default();
+    for (name, port) in names.into_iter().zip([src, dst, answer.src, answer.dst]) {
+        option(out, name, Some(port));
+    }
+}
+
+fn icmp(out: &mut Vec<u8>, names: [&str; 3], original: &Tuple) {
+    let IcmpKey { kind, code, id } = original.key.icmp().unwrap_or_default();
+    for (name, value) in names.into_iter().zip([u16::from(kind), u16::from(code), id]) {
+        option(out, name, Some(value));
+    }
+}
+
+fn state(out: &mut Vec<u8>, protoinfo: &ProtoInfo) {
+    option(out, "--state", protoinfo.state_name());
+    match protoinfo {
+        ProtoInfo::Tcp(_) => {}
+        ProtoInfo::Sctp(sctp) => {
+            // In the order of the machine, as the options take them.
+            option(out, "--orig-vtag", sctp.vtags.original.map(u32::from_be));
+            option(out, "--reply-vtag", sctp.vtags.reply.map(u32::from_be));
+        }
+        ProtoInfo::Dccp(dccp) => {
+            let role =
+                dccp.role.map(|role| if role == DccpRole::CLIENT { "client" } else { "server" });
+            option(out, "--role", role);
+        }
+    }
+}

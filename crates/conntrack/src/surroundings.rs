@@ -1,0 +1,83 @@
+//! What a run of the program touches: streams, kernel, files, clock. Tests put doubles in their place.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use ctnetlink::client::Transport;
+use flow::text::CivilTime;
+use sys::netlink::OpenError;
+
+/// Streams and services of one run.
+pub struct Surroundings<'a> {
+    /// The words of the command line, the program's name first.
+    pub args: Vec<OsString>,
+    /// Standard input, read by `--load-file -`.
+    pub stdin: &'a mut dyn Read,
+    /// Standard output: entries.
+    pub stdout: &'a mut dyn Write,
+    /// Whether standard output is a terminal, which shows each line before what follows on standard error.
+    pub stdout_is_terminal: bool,
+    /// Standard error: counts, warnings, errors.
+    pub stderr: &'a mut dyn Write,
+    /// Whether a person reads standard error.
+    pub stderr_is_terminal: bool,
+    /// The way to the kernel.
+    pub kernel: &'a dyn Kernel,
+    /// Files, clock, environment.
+    pub system: &'a dyn System,
+}
+
+/// Opens sockets.
+pub trait Kernel {
+    /// A socket for requests.
+    fn connect(&self) -> Result<Box<dyn Transport>, OpenError>;
+    /// A socket that receives events of these multicast groups (bit n for group n + 1).
+    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource>, OpenError>;
+}
+
+/// What ended the wait for events.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wake {
+    /// Something can be received.
+    Readable,
+    /// The user wants the end (SIGINT, SIGTERM).
+    Stop,
+    /// Nobody reads standard output any more.
+    OutputClosed,
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Received {
+    /// A datagram of this length, which is more than the buffer's if it did not fit.
+    Datagram(usize),
+    /// Nothing waits.
+    Nothing,
+    /// Events were lost (ENOBUFS). What follows is whole again.
+    Overrun,
+}
+
+/// A socket that receives events.
+pub trait EventSource {
+    /// Asks for a receive buffer of so many bytes and returns what it became.
+    fn set_buffer(&mut self, bytes: usize) -> io::Result<usize>;
+    /// Waits for something to happen.
+    fn wait(&mut self) -> io::Result<Wake>;
+    /// Takes a datagram, if one is there.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received>;
+}
+
+/// Files, clock and environment.
+pub trait System {
+    /// The content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Whether the environment has this variable.
+    fn has_variable(&self, name: &str) -> bool;
+    /// Now, in microseconds since 1970.
+    fn now_us(&self) -> u64;
+    /// Local time of a second since 1970.
+    fn local_time(&self, seconds: u64) -> CivilTime;
+    /// The name of the program that owns a netfilter netlink port, if it can be found.
+    fn program_of_port(&self, port_id: u32) -> Option<String>;
+}
