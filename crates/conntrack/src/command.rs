@@ -297,7 +297,11 @@ fn new_flow(options: &Options, labels: &LabelOptions) -> FlowRequest {
     } else {
         tuples.original = or(options.original, tuples.reply.inverted());
     }
-    let nat = |filter: Option<NatFilter>| nat_range(filter, options.protocol());
+    // A saved flow that is translated at both ends has no reply address, only reply ports: they are those that it is
+    // translated to. With one reply address they are part of the reply tuple.
+    let saved_ports =
+        if has_address(&options.reply) { PartialTuple::default() } else { options.reply };
+    let nat = |filter, saved_port| nat_range(filter, saved_port, options.protocol());
     FlowRequest {
         family: options.family,
         tuples: tuples.map(with_icmp_id),
@@ -307,8 +311,8 @@ fn new_flow(options: &Options, labels: &LabelOptions) -> FlowRequest {
         timeout_s: options.timeout_s,
         mark: options.mark.map(|MaskedMark { value: Mark(value), .. }| Mark(value)),
         protoinfo: protoinfo(options),
-        nat_src: nat(options.src_nat),
-        nat_dst: nat(options.dst_nat),
+        nat_src: nat(options.src_nat, saved_ports.dst_port),
+        nat_dst: nat(options.dst_nat, saved_ports.src_port),
         labels: match &labels.change {
             Some(LabelChange::Add(added)) => Some(added.clone()),
             _ => None,
@@ -362,9 +366,14 @@ fn or(first: PartialTuple, second: PartialTuple) -> PartialTuple {
 }
 
 /// Only TCP and UDP translations carry a port.
-fn nat_range(filter: Option<NatFilter>, protocol: Option<Protocol>) -> Option<NatRange> {
+fn nat_range(
+    filter: Option<NatFilter>,
+    saved_port: Option<u16>,
+    protocol: Option<Protocol>,
+) -> Option<NatRange> {
     let NatFilter { address, port } = filter?;
     let address: IpAddr = address?;
+    let port = port.or(saved_port);
     let port = port.filter(|_| matches!(protocol, Some(Protocol::Tcp | Protocol::Udp)));
     Some(NatRange { first: Some(address), last: None, first_port: port, last_port: port })
 }

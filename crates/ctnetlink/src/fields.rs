@@ -35,12 +35,31 @@ pub(crate) enum Form {
     Nest(Table, usize),
 }
 
+impl Form {
+    /// The length of a payload of fixed length.
+    const fn fixed_len(self) -> Option<usize> {
+        match self {
+            Self::U8 => Some(1),
+            Self::Be16 | Self::FlagsAndMask => Some(2),
+            Self::Be32 | Self::Host32 | Self::V4 => Some(4),
+            Self::Be64 => Some(8),
+            Self::V6 => Some(16),
+            Self::Text(_)
+            | Self::Bytes(_)
+            | Self::Terminated(_)
+            | Self::Labels
+            | Self::Nest(..) => None,
+        }
+    }
+}
+
 /// What a table says of one attribute number.
 #[derive(Clone, Copy)]
 pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) slot: usize,
-    pub(crate) form: Form,
+    name: &'static str,
+    slot: usize,
+    form: Form,
+    fixed_len: Option<usize>,
 }
 
 /// Fields by attribute number, from 0. `None`: not known, skipped.
@@ -49,7 +68,7 @@ pub(crate) type Table = &'static [Option<Field>];
 /// A field of a table.
 #[expect(clippy::unnecessary_wraps, reason = "the entry of a table that may have gaps")]
 pub(crate) const fn field(name: &'static str, slot: usize, form: Form) -> Option<Field> {
-    Some(Field { name, slot, form })
+    Some(Field { name, slot, form, fixed_len: form.fixed_len() })
 }
 
 /// A table of 32 bit numbers from attribute 1 on, each with its own number as slot, all of one name.
@@ -96,7 +115,6 @@ impl<'a, const N: usize> Fields<'a, N> {
             let Some(Some(field)) = table.get(usize::from(attribute.kind)) else {
                 continue;
             };
-            check(field, attribute.at, attribute.payload)?;
             let payload_at = attribute.payload_at();
             if let (Some(slot), Ok(at)) =
                 (self.at.get_mut(base.saturating_add(field.slot)), u16::try_from(payload_at))
@@ -106,6 +124,9 @@ impl<'a, const N: usize> Fields<'a, N> {
             if let Form::Nest(inner, inner_base) = field.form {
                 let nested = Attributes::new(attribute.payload, payload_at);
                 self.walk(nested, inner, base.saturating_add(inner_base))?;
+            } else if field.fixed_len != Some(attribute.payload.len()) {
+                // Nearly all attributes are of a fixed length and have it.
+                check(field, attribute.at, attribute.payload)?;
             }
         }
         Ok(())
@@ -203,6 +224,8 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
+/// The whole check of a payload, with the reason if it fails.
+#[cold]
 fn check(field: &Field, at: usize, payload: &[u8]) -> Result<(), DecodeError> {
     let len = payload.len();
     let (fits, expected) = match field.form {

@@ -2,7 +2,7 @@
 //!
 //! Fields, their order and their conditions are those of upstream. A line has no end here: events add a suffix.
 
-use super::write::{address, field, number, padded, two_digits};
+use super::write::{address, field, hexadecimal, number, padded, two_digits};
 use super::{CivilTime, LocalTime};
 use crate::{
     Direction, EventKind, Expectation, ExpectationFlags, FlowRead, IcmpKey, LabelMap, Labels,
@@ -173,9 +173,8 @@ fn key(out: &mut Vec<u8>, tuple: &Tuple) {
 }
 
 fn hex_field(out: &mut Vec<u8>, name: &str, value: u16) {
-    use std::io::Write as _;
-    // Writing to a vector cannot fail.
-    let _ = write!(out, "{name}{value:x}");
+    out.extend_from_slice(name.as_bytes());
+    hexadecimal(out, value);
 }
 
 /// Only one of these is shown, the first that holds.
