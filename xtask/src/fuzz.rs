@@ -25,6 +25,9 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         println!("cargo-fuzz is missing and is now installed into cargo's own folder");
         program::require(&mut workspace.cargo(&["install", "cargo-fuzz", "--locked"]))?;
     }
+    // Without the seeds the fuzzer would have to find the formats by itself.
+    let seed = ["run", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--example", "seed_corpus"];
+    program::require(&mut workspace.cargo(&seed))?;
     for target in targets {
         let limit = format!("-max_total_time={seconds}");
         let mut fuzz = workspace.cargo(&["fuzz", "run", "--fuzz-dir", "fuzz"]);

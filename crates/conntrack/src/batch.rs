@@ -62,12 +62,8 @@ struct Line {
 pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
     let text = file.read(surroundings)?;
     let mut lines = Vec::new();
-    for (number, line) in physical_lines(&text) {
-        let at_line = |error| Failure::BatchLine { line: number, error };
-        let words = split_words(line).map_err(at_line)?;
-        if words.is_empty() {
-            continue;
-        }
+    for (number, words) in word_lines(&text) {
+        let words = words.map_err(|error| Failure::BatchLine { line: number, error })?;
         lines.push(prepare(&words, number, surroundings)?);
     }
     for line in &lines {
@@ -131,6 +127,15 @@ fn allowed(options: &Options) -> Result<CommandName, BatchError> {
         (CommandName::Help, _) => "-h",
     };
     Err(BatchError::Command(refused))
+}
+
+/// The lines of a file that are not empty or comments, with their numbers, as words.
+pub fn word_lines(
+    text: &[u8],
+) -> impl Iterator<Item = (usize, Result<Vec<OsString>, BatchError>)> {
+    physical_lines(text)
+        .map(|(number, line)| (number, split_words(line)))
+        .filter(|(_, words)| words.as_ref().map_or(true, |words| !words.is_empty()))
 }
 
 /// Lines with their numbers. One that is too long goes on as another of the same number.

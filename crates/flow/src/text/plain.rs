@@ -242,13 +242,13 @@ fn ctime(out: &mut Vec<u8>, time: CivilTime) {
 
 /// Appends ` labels=a,b`: the names in the order of the bits. Bits without a name are left out.
 ///
-/// Without any name it is ` labels`, a quirk of upstream (conformance case `labels/unnamed-bit`).
+/// Upstream cuts the equals sign off when there is no name (conformance case `labels/unnamed-bit`).
 fn names_of(out: &mut Vec<u8>, map: &LabelMap, labels: &Labels) {
-    out.extend_from_slice(b" labels");
-    let mut before = b'=';
-    for name in labels.bits().filter_map(|bit| map.name(bit)) {
-        out.push(before);
+    out.extend_from_slice(b" labels=");
+    for (position, name) in labels.bits().filter_map(|bit| map.name(bit)).enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
         out.extend_from_slice(name.as_bytes());
-        before = b',';
     }
 }
