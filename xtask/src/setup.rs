@@ -15,6 +15,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("conntrack", "conntrack"),
     ("ip", "iproute2"),
     ("jq", "jq"),
+    // Checks JSON output against the schema; the module that it comes with is what is used.
+    ("jsonschema", "python3-jsonschema"),
     ("mount", "mount"),
     ("nft", "nftables"),
     ("nsenter", "util-linux"),

@@ -52,6 +52,7 @@ impl BatchFile {
 
 /// A line that is ready to run.
 struct Line {
+    number: usize,
     name: CommandName,
     options: Options,
     labels: LabelOptions,
@@ -63,37 +64,43 @@ pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit
     let text = file.read(surroundings)?;
     let mut lines = Vec::new();
     for (number, words) in word_lines(&text) {
-        let words = words.map_err(|error| Failure::BatchLine { line: number, error })?;
-        lines.push(prepare(&words, number, surroundings)?);
+        let line = words.map_err(Failure::Batch);
+        let line = line.and_then(|words| Line::prepare(number, &words, surroundings));
+        lines.push(line.map_err(at_line(number))?);
     }
     for line in &lines {
-        let mut session = Session {
-            surroundings,
-            name: line.name,
-            table: Table::Conntrack,
-            mode: Mode::BatchLine,
-            flags: line.options.output,
-            labels: &line.labels,
-        };
-        session.run(&line.command)?;
+        line.run(surroundings).map_err(at_line(line.number))?;
     }
     Ok(Exit::Success)
 }
 
-fn prepare(
-    words: &[OsString],
-    number: usize,
-    surroundings: &mut Surroundings<'_>,
-) -> Result<Line, Failure> {
-    let at_line = |error| Failure::BatchLine { line: number, error };
-    let parsed = parse(words, surroundings.system, surroundings.stderr);
-    let (options, labels) = parsed.map_err(|failure| match failure {
-        Failure::Usage(error) => at_line(error.into()),
-        other => other,
-    })?;
-    let name = allowed(&options).map_err(at_line)?;
-    let command = Command::new(&options, &labels);
-    Ok(Line { name, options, labels, command })
+fn at_line(line: usize) -> impl Fn(Failure) -> Failure {
+    move |failure| Failure::AtLine { line, failure: Box::new(failure) }
+}
+
+impl Line {
+    fn prepare(
+        number: usize,
+        words: &[OsString],
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<Self, Failure> {
+        let (options, labels) = parse(words, surroundings.system, surroundings.stderr)?;
+        let name = allowed(&options).map_err(Failure::Batch)?;
+        let command = Command::new(&options, &labels);
+        Ok(Self { number, name, options, labels, command })
+    }
+
+    fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
+        let mut session = Session {
+            surroundings,
+            name: self.name,
+            table: Table::Conntrack,
+            mode: Mode::BatchLine,
+            flags: self.options.output,
+            labels: &self.labels,
+        };
+        session.run(&self.command)
+    }
 }
 
 fn allowed(options: &Options) -> Result<CommandName, BatchError> {
@@ -130,9 +137,7 @@ fn allowed(options: &Options) -> Result<CommandName, BatchError> {
 }
 
 /// The lines of a file that are not empty or comments, with their numbers, as words.
-pub fn word_lines(
-    text: &[u8],
-) -> impl Iterator<Item = (usize, Result<Vec<OsString>, BatchError>)> {
+pub fn word_lines(text: &[u8]) -> impl Iterator<Item = (usize, Result<Vec<OsString>, BatchError>)> {
     physical_lines(text)
         .map(|(number, line)| (number, split_words(line)))
         .filter(|(_, words)| words.as_ref().map_or(true, |words| !words.is_empty()))

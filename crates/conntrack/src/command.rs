@@ -248,7 +248,11 @@ pub fn identify(flow: &impl FlowRead) -> FlowRequest {
     FlowRequest {
         family: Some(original.addresses.family()),
         tuples: PerDirection { original: original.into(), reply: PartialTuple::default() },
-        tuple_zones: PerDirection::from_fn(|direction| flow.tuple_zone(direction)),
+        // A zone of the reply direction alone has no part in this: in it the original tuple is in the default zone.
+        tuple_zones: PerDirection {
+            original: flow.tuple_zone(flow::Direction::Original),
+            reply: None,
+        },
         zone: flow.zone(),
         ..FlowRequest::default()
     }

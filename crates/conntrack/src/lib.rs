@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod command;
+pub mod frame;
 pub mod getopt;
 pub mod help;
 pub mod labels;

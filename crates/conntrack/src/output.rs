@@ -26,21 +26,21 @@ impl<'a> Output<'a> {
         Self { sink, is_terminal, buffer, before: 0, lost: None }
     }
 
-    /// Where to append. Call [`Output::end_of_line`] or [`Output::end_of_record`] after each line.
+    /// Where to append. Call [`Output::end_of_entry`] or [`Output::end_of_record`] after each entry.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Ends a line of a list: nothing more needs to be done if it cannot be written.
-    pub fn end_of_line(&mut self) -> Result<(), Failure> {
-        self.buffer.push(b'\n');
+    /// Ends an entry of a list with this text: nothing more needs to be done if it cannot be written.
+    pub fn end_of_entry(&mut self, end: &str) -> Result<(), Failure> {
+        self.buffer.extend_from_slice(end.as_bytes());
         if self.buffer.len() >= FULL { self.flush() } else { Ok(()) }
     }
 
-    /// Ends a line that says what was done. The doing must go on if it cannot be written, so the error waits for the
+    /// Ends an entry that says what was done. The doing must go on if it cannot be written, so the error waits for the
     /// end.
-    pub fn end_of_record(&mut self) {
-        if let Err(Failure::Output(error)) = self.end_of_line() {
+    pub fn end_of_record(&mut self, end: &str) {
+        if let Err(Failure::Output(error)) = self.end_of_entry(end) {
             self.lost.get_or_insert(error);
         }
     }
@@ -126,7 +126,7 @@ mod tests {
         let mut output = Output::new(&mut stdout, is_terminal);
         for _ in 0..len / 8 {
             output.buffer().extend_from_slice(b"1234567");
-            output.end_of_line().unwrap();
+            output.end_of_entry("\n").unwrap();
         }
         output.finish_with_closing(&mut stderr, "done").unwrap();
         let both = both.into_inner();
@@ -147,9 +147,9 @@ mod tests {
         let (mut stdout, mut stderr) = (Full, Vec::new());
         let mut output = Output::new(&mut stdout, false);
         output.buffer().resize(FULL, b'x');
-        output.end_of_record();
+        output.end_of_record("\n");
         output.buffer().push(b'y');
-        output.end_of_record();
+        output.end_of_record("\n");
         let ended = output.finish_with_closing(&mut stderr, "done");
         assert!(matches!(ended, Err(Failure::Output(_))));
         assert!(stderr.is_empty());

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use flow::text::{CivilTime, plain, xml};
+use flow::text::{CivilTime, json, plain, xml};
 use flow::{EventKind, Expectation, FlowRead, LabelMap, TimeNs};
 
 use crate::save::{self, Verb};
@@ -65,11 +65,12 @@ impl<'a> Printer<'a> {
     /// The same without labels.
     #[must_use]
     pub fn without_labels(self) -> Self {
-        Self { labels: None, ..self }
+        // In JSON the bits are there all the same, and they may as well have their names.
+        let labels = self.labels.filter(|_| self.flags.is_json());
+        Self { labels, ..self }
     }
 
-    /// Whether the form is XML, which has a header and a footer.
-    pub fn is_xml(&self) -> bool {
+    fn is_xml(&self) -> bool {
         self.flags.contains(OutputFlags::XML)
     }
 
@@ -79,6 +80,9 @@ impl<'a> Printer<'a> {
         let now_s = || self.system.now_us() / 1_000_000;
         if self.flags.contains(OutputFlags::SAVE) {
             return save::write_flow(out, flow, occasion.verb());
+        }
+        if self.flags.is_json() {
+            return self.write_json_flow(out, flow, occasion);
         }
         if self.is_xml() {
             let event = occasion.event();
@@ -117,6 +121,9 @@ impl<'a> Printer<'a> {
     ) {
         let local = |seconds: u64| -> CivilTime { self.system.local_time(seconds) };
         let shows_time = self.flags.contains(OutputFlags::TIMESTAMP);
+        if self.flags.is_json() {
+            return self.write_json_expectation(out, expectation, occasion);
+        }
         if self.is_xml() {
             let when =
                 shows_time.then(|| (self.system.now_us() / 1_000_000, &local as &dyn Fn(u64) -> _));
@@ -129,6 +136,54 @@ impl<'a> Printer<'a> {
             plain::write_event_kind(out, kind);
         }
         plain::write_expectation(out, expectation);
+    }
+
+    /// JSON shows all that is known, whatever else `-o` says.
+    fn write_json_flow(&self, out: &mut Vec<u8>, flow: &impl FlowRead, occasion: Occasion) {
+        let now_s = || self.system.now_us() / 1_000_000;
+        let format = json::Format { labels: self.labels, now_s: &now_s };
+        match occasion {
+            Occasion::Listed | Occasion::Deleted => json::write_flow(out, flow, &format),
+            Occasion::Event { kind, port_id } => {
+                let time = flow.event_time().unwrap_or_else(|| self.now());
+                self.with_event(kind, time, port_id, |event| {
+                    json::write_flow_event(out, flow, event, &format);
+                });
+            }
+        }
+    }
+
+    fn write_json_expectation(
+        &self,
+        out: &mut Vec<u8>,
+        expectation: &Expectation,
+        occasion: Occasion,
+    ) {
+        match occasion {
+            Occasion::Listed | Occasion::Deleted => json::write_expectation(out, expectation),
+            Occasion::Event { kind, port_id } => {
+                self.with_event(kind, self.now(), port_id, |event| {
+                    json::write_expectation_event(out, expectation, event);
+                });
+            }
+        }
+    }
+
+    /// Calls `write` with the event, for which the program is looked up.
+    fn with_event(
+        &self,
+        kind: EventKind,
+        time: TimeNs,
+        port_id: u32,
+        write: impl FnOnce(&json::Event<'_>),
+    ) {
+        let name = (port_id != 0).then(|| self.system.program_of_port(port_id)).flatten();
+        let program = (port_id != 0).then_some(json::Program { port_id, name: name.as_deref() });
+        write(&json::Event { kind, time, program });
+    }
+
+    fn now(&self) -> TimeNs {
+        TimeNs(self.system.now_us().saturating_mul(1000))
     }
 
     /// The kernel's time of the event; without one, now.

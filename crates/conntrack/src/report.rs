@@ -61,21 +61,20 @@ pub enum Failure {
         /// Why, which upstream does not say.
         error: io::Error,
     },
-    /// A line of a batch file is wrong.
-    BatchLine {
+    /// A line of a batch file is no command line that it may have.
+    Batch(BatchError),
+    /// A line of a batch file failed.
+    AtLine {
         /// Number of the line, from 1 on.
         line: usize,
-        /// What is wrong with it.
-        error: BatchError,
+        /// How.
+        failure: Box<Failure>,
     },
 }
 
 /// What is wrong with a line of a batch file.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BatchError {
-    /// Its words.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
     /// A command that has no place in a batch.
     #[error("Cannot use command `{0}' with --load-file")]
     Command(&'static str),
@@ -97,10 +96,9 @@ impl Failure {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(error) | Self::BatchLine { error: BatchError::Usage(error), .. } => {
-                if error.exit_code() == 1 { Exit::Failure } else { Exit::Usage }
-            }
-            Self::BatchFile { .. } | Self::BatchLine { .. } => Exit::Usage,
+            Self::Usage(error) if error.exit_code() == 1 => Exit::Failure,
+            Self::Usage(_) | Self::BatchFile { .. } | Self::Batch(_) => Exit::Usage,
+            Self::AtLine { failure, .. } => failure.exit(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OutputClosed,
             Self::Open(_)
             | Self::Request { .. }
@@ -115,12 +113,15 @@ impl Failure {
         let text = match self {
             Self::Usage(error) => error.to_string(),
             Self::Open(error) => {
-                let (step, error) = match error {
-                    OpenError::Open(error) => ("mnl_socket_open", error),
-                    OpenError::Bind(error) => ("mnl_socket_bind", error),
+                // Only a socket of events can fail to be bound: its groups need a right.
+                let (step, error, text) = match error {
+                    OpenError::Open(error) => ("mnl_socket_open", error, "Can't open handler"),
+                    OpenError::Bind(error) => {
+                        ("mnl_socket_bind", error, "Can't open netlink socket")
+                    }
                 };
                 print_line(stderr, &format!("{step}: {}", error_text(error)));
-                "Can't open handler".to_owned()
+                text.to_owned()
             }
             Self::Request { command, table, error } => {
                 format!("Operation failed: {}", request_text(*command, *table, error))
@@ -132,7 +133,8 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
             Self::Output(error) => format!("cannot write the output: {}", error_text(error)),
             Self::BatchFile { name, .. } => format!("Failed to open file {name} for reading"),
-            Self::BatchLine { error, .. } => error.to_string(),
+            Self::Batch(error) => error.to_string(),
+            Self::AtLine { failure, .. } => return failure.print(stderr),
         };
         message(stderr, &text);
         if self.exit() == Exit::Usage {
@@ -144,7 +146,8 @@ impl Failure {
     pub fn print_details(&self, stderr: &mut dyn Write) {
         match self {
             Self::BatchFile { error, .. } => print_line(stderr, &error_text(error)),
-            Self::BatchLine { line, .. } => print_line(stderr, &format!("in line {line}")),
+            Self::AtLine { failure, .. } if failure.exit() == Exit::OutputClosed => {}
+            Self::AtLine { line, .. } => print_line(stderr, &format!("in line {line}")),
             _ => {}
         }
     }

@@ -127,7 +127,12 @@ impl Session<'_, '_> {
                 let mut text = Vec::new();
                 let argv0 = self.surroundings.args.first().map_or(OsStr::new(""), |word| word);
                 let system = self.surroundings.system;
-                help::render(&mut text, argv0, *protocol, &|| protocols_file(system));
+                let reader = if self.surroundings.stdout_is_terminal {
+                    help::Reader::Person
+                } else {
+                    help::Reader::Program
+                };
+                help::render(&mut text, reader, argv0, *protocol, &|| protocols_file(system));
                 self.print(&text)
             }
             Command::Version => {

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use ctnetlink::{DumpFilter, StatusFilter};
 use flow::{
-    Direction, Family, FlowId, FlowRead, L4Key, Labels, MaskedMark, PartialTuple, PerDirection,
-    ProtoInfo, Status, Tuple, Zone,
+    Direction, Family, FlowId, FlowRead, Labels, MaskedMark, PartialTuple, PerDirection, ProtoInfo,
+    Status, Translation, Tuple, Zone,
 };
 
 use crate::options::{Options, ProtocolState};
@@ -157,65 +157,25 @@ impl NatSelection {
         let status = status.unwrap_or_default();
         let src = Translation::of_source(status, original, reply);
         let dst = Translation::of_destination(status, original, reply);
-        self.src.is_none_or(|wanted| src.matches(wanted))
-            && self.dst.is_none_or(|wanted| dst.matches(wanted))
-            && self.any.is_none_or(|wanted| src.matches(wanted) || dst.matches(wanted))
+        self.src.is_none_or(|wanted| translates(&src, wanted))
+            && self.dst.is_none_or(|wanted| translates(&dst, wanted))
+            && self.any.is_none_or(|wanted| translates(&src, wanted) || translates(&dst, wanted))
     }
 }
 
-/// How one end of a flow is translated: what it was and what it became.
-struct Translation {
-    done: bool,
-    before: (IpAddr, Option<u16>),
-    after: (IpAddr, Option<u16>),
-}
-
-impl Translation {
-    fn of_source(status: Status, original: &Tuple, reply: &Tuple) -> Self {
-        Self {
-            done: status.contains(Status::SRC_NAT_DONE),
-            before: (original.addresses.src(), src_key(original.key)),
-            after: (reply.addresses.dst(), dst_key(reply.key)),
+/// Whether the end is translated to what is wanted. A port is looked at only together with the address.
+fn translates(end: &Translation, wanted: NatFilter) -> bool {
+    let matches = match (wanted.address, wanted.port) {
+        (None, _) => end.changes_address() || end.changes_key(),
+        (Some(address), None) => end.changes_address() && end.after.address == address,
+        (Some(address), Some(port)) => {
+            end.changes_address()
+                && end.after.address == address
+                && end.changes_key()
+                && end.after.key == Some(port)
         }
-    }
-
-    fn of_destination(status: Status, original: &Tuple, reply: &Tuple) -> Self {
-        Self {
-            done: status.contains(Status::DST_NAT_DONE),
-            before: (original.addresses.dst(), dst_key(original.key)),
-            after: (reply.addresses.src(), src_key(reply.key)),
-        }
-    }
-
-    fn matches(&self, wanted: NatFilter) -> bool {
-        let other_address = self.after.0 != self.before.0;
-        let other_port = self.after.1 != self.before.1;
-        let matches = match (wanted.address, wanted.port) {
-            (None, _) => other_address || other_port,
-            (Some(address), None) => other_address && self.after.0 == address,
-            (Some(address), Some(port)) => {
-                other_address && self.after.0 == address && other_port && self.after.1 == Some(port)
-            }
-        };
-        self.done && matches
-    }
-}
-
-/// What a translation of the source may change beside the address: the port or the ICMP id.
-fn src_key(key: L4Key) -> Option<u16> {
-    match key {
-        L4Key::Ports(ports) => Some(ports.src),
-        L4Key::Icmp(icmp) | L4Key::Icmpv6(icmp) => Some(icmp.id),
-        L4Key::None => None,
-    }
-}
-
-fn dst_key(key: L4Key) -> Option<u16> {
-    match key {
-        L4Key::Ports(ports) => Some(ports.dst),
-        L4Key::Icmp(icmp) | L4Key::Icmpv6(icmp) => Some(icmp.id),
-        L4Key::None => None,
-    }
+    };
+    end.decided && matches
 }
 
 fn has_state(protoinfo: Option<ProtoInfo>, wanted: ProtocolState) -> bool {

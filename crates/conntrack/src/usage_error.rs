@@ -91,6 +91,9 @@ pub enum UsageError {
     /// `-o save` with another output type. Exit code 1.
     #[error("cannot combine save output with any other output type, use -o save only")]
     SaveWithOther,
+    /// `-o json` or `-o ndjson` with another form. Exit code 1, as for the save form.
+    #[error("cannot combine json output with xml output, nor with ndjson output")]
+    JsonWithOther,
     /// The port after the `:` of a NAT address is missing.
     #[error("No port specified after `:'")]
     NoPort,
@@ -170,7 +173,10 @@ impl UsageError {
     /// The exit code: 2, but 1 for the few that upstream reports as if they were errors of the system.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::UnexpectedValue { .. } | Self::SaveWithOther | Self::LabelAddAndDel => 1,
+            Self::UnexpectedValue { .. }
+            | Self::SaveWithOther
+            | Self::JsonWithOther
+            | Self::LabelAddAndDel => 1,
             _ => 2,
         }
     }

@@ -1,5 +1,7 @@
 //! The manual page names every command and option that the program has.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use conntrack::options::{COMMANDS, OPTIONS};

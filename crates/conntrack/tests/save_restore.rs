@@ -1,5 +1,7 @@
 //! A saved table restores to an equal one: 20,000 mixed flows on the real kernel, in a network namespace of their own.
 
+#![cfg(test)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -22,6 +22,7 @@ mod expectation;
 mod flow;
 mod label;
 mod mark;
+mod nat;
 mod partial;
 mod protocol;
 mod protoinfo;
@@ -39,6 +40,7 @@ pub use flow::{
 };
 pub use label::{LabelMap, Labels};
 pub use mark::{Mark, MaskedMark};
+pub use nat::{Endpoint, Translation};
 pub use partial::PartialTuple;
 pub use protocol::Protocol;
 pub use protoinfo::{

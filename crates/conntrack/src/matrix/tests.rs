@@ -238,3 +238,27 @@ fn each_command_allows_its_options_and_no_others() {
         }
     }
 }
+
+#[test]
+fn json_is_the_only_output_of_commands_that_have_none_upstream() {
+    for line in [
+        "-C -o json",
+        "-C expect -o ndjson",
+        "-S -o j -o json",
+        "-S expect -o n",
+        "-G expect -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 2 -o json",
+    ] {
+        assert_eq!(check(&scan(line).unwrap()), Ok(()), "{line}");
+    }
+    assert_refused(
+        "
+2 | -C -o xml | Illegal option `--output' with this command
+2 | -C -o json,id | Illegal option `--output' with this command
+2 | -S expect -o save | Illegal option `--output' with this command
+2 | -F -o json | Illegal option `--output' with this command
+2 | -V -o json | Illegal option `--output' with this command
+2 | -D expect -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 2 -o json | Illegal option `--output' with this command
+1 | -L -o json,ndjson | cannot combine json output with xml output, nor with ndjson output
+1 | -C -o ndjson,xml | cannot combine json output with xml output, nor with ndjson output",
+    );
+}

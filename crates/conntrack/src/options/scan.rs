@@ -312,6 +312,9 @@ impl<'a> Scan<'a> {
         if self.options.output.mixes_save() {
             return Err(UsageError::SaveWithOther);
         }
+        if self.options.output.mixes_json() {
+            return Err(UsageError::JsonWithOther);
+        }
         Ok(())
     }
 

@@ -229,6 +229,12 @@ impl GivenOptions {
         self.0 |= bit(option);
     }
 
+    /// These options without that one.
+    #[must_use]
+    pub fn without(self, option: OptionId) -> Self {
+        Self(self.0 & !bit(option))
+    }
+
     /// The given options in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = OptionId> {
         OPTIONS.iter().map(|spec| spec.id).filter(move |option| self.has(*option))

@@ -10,6 +10,7 @@ use flow::{Family, FlowRead};
 use super::list::decode_error;
 use super::{KernelClient, Mode, Session, closing, unless_none};
 use crate::command::{Change, identify};
+use crate::frame::Frame;
 use crate::output::Output;
 use crate::printer::{Occasion, Printer};
 use crate::report::{Exit, Failure, message};
@@ -99,6 +100,7 @@ impl Session<'_, '_> {
         let mut act = Act {
             client: self.connect()?,
             printer: Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system),
+            frame: Frame::of_changed_flows(self.flags),
             output: Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal),
             count: 0,
         };
@@ -107,15 +109,17 @@ impl Session<'_, '_> {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
             if selection.matches(&flow) { on_match(&mut act, &flow) } else { Ok(()) }
         });
-        let Act { output, count, .. } = act;
+        let Act { frame, mut output, count, .. } = act;
         let outcome = match walked {
             Ok(outcome) => outcome,
             Err(error) => {
                 // What was done before the failure is shown.
+                frame.break_off(output.buffer(), count);
                 let shown = output.finish();
                 return shown.and(Err(self.refused(error)));
             }
         };
+        frame.end(output.buffer(), count);
         let exit = match self.mode {
             Mode::BatchLine => {
                 output.finish()?;
@@ -135,26 +139,29 @@ impl Session<'_, '_> {
 struct Act<'p, 'o> {
     client: KernelClient,
     printer: Printer<'p>,
+    frame: Frame,
     output: Output<'o>,
     count: u64,
 }
 
 impl Act<'_, '_> {
     fn show(&mut self, printer: &Printer<'_>, flow: &impl FlowRead, occasion: Occasion) {
+        self.frame.before_entry(self.output.buffer(), self.count);
         self.count += 1;
         printer.write_flow(self.output.buffer(), flow, occasion);
-        self.output.end_of_record();
+        self.output.end_of_record(self.frame.after_entry());
     }
 
     /// Shows a flow as it is now. One that has gone meanwhile is not shown and not counted.
     fn show_again(&mut self, request: &FlowRequest) -> Result<(), ClientError> {
         let printer = self.printer.without_kernel_times();
-        let Self { client, output, count, .. } = self;
+        let Self { client, frame, output, count, .. } = self;
         let shown = client.fetch(&Request::GetFlow(request), |message| {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
+            frame.before_entry(output.buffer(), *count);
             *count += 1;
             printer.write_flow(output.buffer(), &flow, Occasion::Listed);
-            output.end_of_record();
+            output.end_of_record(frame.after_entry());
             Ok(())
         });
         match shown {

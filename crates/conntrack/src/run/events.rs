@@ -1,11 +1,13 @@
 //! `-E`: changes as they happen, until a signal.
 
+use std::io::{ErrorKind, Write};
+
 use ctnetlink::wire::{MessageFlags, MessageKind, Messages, RawMessage, Subsystem};
 use ctnetlink::{DecodeError, ExpectationAttributes, FlowView};
 use flow::EventKind;
-use flow::text::xml;
 
 use super::{Session, closing};
+use crate::frame::Frame;
 use crate::output::Output;
 use crate::printer::{Occasion, Printer};
 use crate::report::{Exit, Failure, message, print_line};
@@ -36,8 +38,6 @@ mod group {
 
 /// Turns an event message into text; `Ok(false)` if it is not wanted.
 trait ShowEvent {
-    const HEADER: &'static str;
-    const FOOTER: &'static str;
     const CLOSING: &'static str;
 
     fn show(
@@ -54,8 +54,6 @@ struct FlowEvents<'p> {
 }
 
 impl ShowEvent for FlowEvents<'_> {
-    const HEADER: &'static str = xml::FLOWS_HEADER;
-    const FOOTER: &'static str = xml::FLOWS_FOOTER;
     const CLOSING: &'static str = "flow events have been shown.";
 
     fn show(
@@ -78,8 +76,6 @@ struct ExpectationEvents<'p> {
 }
 
 impl ShowEvent for ExpectationEvents<'_> {
-    const HEADER: &'static str = xml::EXPECTATIONS_HEADER;
-    const FOOTER: &'static str = xml::EXPECTATIONS_FOOTER;
     const CLOSING: &'static str = "expectation events have been shown.";
 
     fn show(
@@ -121,7 +117,8 @@ impl Session<'_, '_> {
         }
         let printer = Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system);
         let shown = FlowEvents { printer, selection };
-        self.watch(source.as_mut(), Subsystem::CONNTRACK, printer.is_xml(), &shown)
+        let frame = Frame::of_flow_events(self.flags);
+        self.watch(source.as_mut(), Subsystem::CONNTRACK, frame, &shown)
     }
 
     pub(super) fn expectation_events(&mut self) -> Result<Exit, Failure> {
@@ -129,53 +126,67 @@ impl Session<'_, '_> {
             self.surroundings.kernel.subscribe(group::ALL_EXPECTATIONS).map_err(Failure::Open)?;
         let printer = Printer::new(self.flags, None, self.surroundings.system);
         let shown = ExpectationEvents { printer };
-        self.watch(source.as_mut(), Subsystem::EXPECT, printer.is_xml(), &shown)
+        let frame = Frame::of_expectation_events(self.flags);
+        self.watch(source.as_mut(), Subsystem::EXPECT, frame, &shown)
     }
 
     fn watch<S: ShowEvent>(
         &mut self,
         source: &mut dyn EventSource,
         subsystem: Subsystem,
-        is_xml: bool,
+        frame: Frame,
         shown: &S,
     ) -> Result<Exit, Failure> {
-        let mut output =
-            Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        let mut watch = Watch { subsystem, frame, shown, output, count: 0 };
+        let ended = watch.follow(source, self.surroundings.stderr);
+        let Watch { mut output, count, .. } = watch;
+        if let Err(failure) = ended {
+            // What was read before the failure is shown.
+            frame.break_off(output.buffer(), count);
+            let written = output.finish();
+            return written.and(Err(failure));
+        }
+        frame.end(output.buffer(), count);
+        output.finish()?;
+        message(self.surroundings.stderr, &closing(count, S::CLOSING));
+        Ok(Exit::Success)
+    }
+}
+
+/// Events on their way to standard output.
+struct Watch<'s, 'o, S> {
+    subsystem: Subsystem,
+    frame: Frame,
+    shown: &'s S,
+    output: Output<'o>,
+    count: u64,
+}
+
+impl<S: ShowEvent> Watch<'_, '_, S> {
+    /// Shows events until the user wants the end.
+    fn follow(
+        &mut self,
+        source: &mut dyn EventSource,
+        stderr: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let mut buffer = vec![0; BUFFER_LEN];
-        let mut count: u64 = 0;
-        let mut on_datagram = |datagram: &[u8], output: &mut Output<'_>| {
-            for message in Messages::new(datagram) {
-                let message = message.map_err(Failure::BadEvent)?;
-                let Some(occasion) = occasion(&message, subsystem) else {
-                    continue;
-                };
-                let line = output.buffer().len();
-                if count == 0 && is_xml {
-                    output.buffer().extend_from_slice(S::HEADER.as_bytes());
-                }
-                if shown.show(&message, occasion, output.buffer()).map_err(Failure::BadEvent)? {
-                    count += 1;
-                    output.end_of_line()?;
-                } else {
-                    output.buffer().truncate(line);
-                }
-            }
-            Ok::<(), Failure>(())
-        };
         loop {
             match source.wait().map_err(Failure::Events)? {
                 Wake::Readable => {}
-                Wake::Stop => break,
+                Wake::Stop => return Ok(()),
                 Wake::OutputClosed => {
-                    return Err(Failure::Output(std::io::ErrorKind::BrokenPipe.into()));
+                    return Err(Failure::Output(ErrorKind::BrokenPipe.into()));
                 }
             }
             for _ in 0..BATCH {
                 match source.receive(&mut buffer).map_err(Failure::Events)? {
                     Received::Nothing => break,
                     Received::Overrun => {
+                        // The gap is where the warning stands.
+                        self.output.flush()?;
                         for line in OVERRUN {
-                            print_line(self.surroundings.stderr, line);
+                            print_line(stderr, line);
                         }
                     }
                     Received::Datagram(len) => {
@@ -184,18 +195,32 @@ impl Session<'_, '_> {
                                 len,
                                 expected: "an event of at most 64 KiB",
                             }))?;
-                        on_datagram(datagram, &mut output)?;
+                        self.show(datagram)?;
                     }
                 }
             }
-            output.flush()?;
+            self.output.flush()?;
         }
-        if count > 0 && is_xml {
-            output.buffer().extend_from_slice(S::FOOTER.as_bytes());
+    }
+
+    fn show(&mut self, datagram: &[u8]) -> Result<(), Failure> {
+        for message in Messages::new(datagram) {
+            let message = message.map_err(Failure::BadEvent)?;
+            let Some(occasion) = occasion(&message, self.subsystem) else {
+                continue;
+            };
+            let entry = self.output.buffer().len();
+            self.frame.before_entry(self.output.buffer(), self.count);
+            let shown = self.shown.show(&message, occasion, self.output.buffer());
+            if let Ok(true) = shown {
+                self.count += 1;
+                self.output.end_of_entry(self.frame.after_entry())?;
+            } else {
+                self.output.buffer().truncate(entry);
+                shown.map_err(Failure::BadEvent)?;
+            }
         }
-        output.finish()?;
-        message(self.surroundings.stderr, &closing(count, S::CLOSING));
-        Ok(Exit::Success)
+        Ok(())
     }
 }
 

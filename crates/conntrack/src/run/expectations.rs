@@ -3,11 +3,11 @@
 use ctnetlink::client::{ClientError, DumpOutcome};
 use ctnetlink::wire::RawMessage;
 use ctnetlink::{CreateMode, ExpectationAttributes, ExpectationRequest, Request};
-use flow::text::xml;
 use flow::{Expectation, Family};
 
 use super::list::decode_error;
 use super::{Session, Stopped, closing};
+use crate::frame::Frame;
 use crate::output::Output;
 use crate::printer::{Occasion, Printer};
 use crate::report::{Exit, Failure, message};
@@ -20,28 +20,26 @@ impl Session<'_, '_> {
         let printer = Printer::new(self.flags, None, self.surroundings.system);
         let mut output =
             Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        let frame = Frame::of_expectations(self.flags);
         let mut count: u64 = 0;
         let request = Request::DumpExpectations(Some(family));
         let dumped: Result<DumpOutcome, Stopped> = client.dump(&request, |message| {
             let expectation = parse(message)?;
-            if count == 0 && printer.is_xml() {
-                output.buffer().extend_from_slice(xml::EXPECTATIONS_HEADER.as_bytes());
-            }
+            frame.before_entry(output.buffer(), count);
             count += 1;
             printer.write_expectation(output.buffer(), &expectation, Occasion::Listed);
-            output.end_of_line()?;
+            output.end_of_entry(frame.after_entry())?;
             Ok(())
         });
-        if count > 0 && printer.is_xml() {
-            output.buffer().extend_from_slice(xml::EXPECTATIONS_FOOTER.as_bytes());
-        }
         let outcome = match dumped {
             Ok(outcome) => outcome,
             Err(stopped) => {
+                frame.break_off(output.buffer(), count);
                 let shown = output.finish();
                 return shown.and(Err(self.failure(stopped)));
             }
         };
+        frame.end(output.buffer(), count);
         output.finish_with_closing(self.surroundings.stderr, &closing(count, SHOWN))?;
         self.warn_if_interrupted(outcome);
         Ok(Exit::Success)
@@ -54,10 +52,13 @@ impl Session<'_, '_> {
         let mut client = self.connect()?;
         let fetched = client.fetch(&Request::GetExpectation(request), parse);
         let expectation = fetched.and_then(|parsed| parsed).map_err(|error| self.refused(error))?;
-        let mut line = Vec::new();
-        self.printer().write_expectation(&mut line, &expectation, Occasion::Listed);
-        line.push(b'\n');
-        self.print(&line)
+        let frame = Frame::of_expectations(self.flags);
+        let mut text = Vec::new();
+        frame.before_entry(&mut text, 0);
+        self.printer().write_expectation(&mut text, &expectation, Occasion::Listed);
+        text.extend_from_slice(frame.after_entry().as_bytes());
+        frame.end(&mut text, 1);
+        self.print(&text)
     }
 
     pub(super) fn create_expectation(
@@ -93,7 +94,7 @@ impl Session<'_, '_> {
         });
         let outcome = dumped.map_err(|error| self.refused(error))?;
         self.warn_if_interrupted(outcome);
-        self.print(format!("{count}\n").as_bytes())
+        self.print_count(count, None)
     }
 
     fn execute(&mut self, request: &Request<'_>) -> Result<Exit, Failure> {

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use ctnetlink::Request;
-use ctnetlink::client::ClientError;
+use ctnetlink::client::{ClientError, DumpOutcome};
+use ctnetlink::{Request, TableStatistics};
 
 use super::Session;
 use crate::report::print_line;
@@ -14,8 +14,8 @@ use crate::report::print_line;
 const HINT: &str = "hint: nothing is tracked in this network namespace: no rule refers to connection state \
      (nftables: ct …, masquerade, snat, dnat; iptables: -m conntrack, -t nat).";
 
-/// Names of rule expressions, matches and targets that make the kernel track.
-const TRACKING: [&[u8]; 11] = [
+/// Names that make the kernel track: expressions of nftables, then matches and targets of iptables over it.
+const TRACKING: [&[u8]; 23] = [
     b"ct\0",
     b"nat\0",
     b"masq\0",
@@ -23,21 +23,49 @@ const TRACKING: [&[u8]; 11] = [
     b"synproxy\0",
     b"flow_offload\0",
     b"connlimit\0",
-    b"conntrack\0",
-    b"state\0",
-    b"MASQUERADE\0",
+    b"cluster\0",
+    b"connbytes\0",
+    b"connlabel\0",
     b"connmark\0",
+    b"conntrack\0",
+    b"helper\0",
+    b"state\0",
+    b"CONNMARK\0",
+    b"CONNSECMARK\0",
+    b"CT\0",
+    b"DNAT\0",
+    b"MASQUERADE\0",
+    b"NETMAP\0",
+    b"REDIRECT\0",
+    b"SNAT\0",
+    b"SYNPROXY\0",
 ];
+
+const EINVAL: i32 = 22;
 
 /// Tables of the older iptables, whose rules cannot be read this way.
 const LEGACY_TABLES: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
 impl Session<'_, '_> {
-    /// Prints the hint if it is certain that nothing here makes the kernel track.
+    /// Prints the hint if it is certain that nothing is tracked and no rule makes the kernel do it.
+    ///
+    /// A list can be empty for another reason: no flow of a filled table is as the command line wants it.
     pub(super) fn hint_if_untracked(&mut self) {
-        if !self.has_legacy_tables() && self.tracks_by_rule() == Some(false) {
+        if self.table_is_empty()
+            && !self.has_legacy_tables()
+            && self.tracks_by_rule() == Some(false)
+        {
             print_line(self.surroundings.stderr, HINT);
         }
+    }
+
+    fn table_is_empty(&self) -> bool {
+        let Ok(mut client) = self.connect() else {
+            return false;
+        };
+        let statistics =
+            client.fetch(&Request::TableStatistics, |message| TableStatistics::parse(message.body));
+        matches!(statistics, Ok(Ok(TableStatistics { entries: 0, .. })))
     }
 
     fn has_legacy_tables(&self) -> bool {
@@ -55,10 +83,11 @@ impl Session<'_, '_> {
             Ok::<(), ClientError>(())
         });
         match dumped {
+            Ok(DumpOutcome::Interrupted) if !found => None,
             Ok(_) => Some(found),
             // A kernel without nftables has no such rules.
             Err(error) => {
-                (error.kernel().map(|refusal| refusal.errno) == Some(22)).then_some(false)
+                (error.kernel().map(|refusal| refusal.errno) == Some(EINVAL)).then_some(false)
             }
         }
     }

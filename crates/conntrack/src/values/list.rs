@@ -32,7 +32,7 @@ bitflags::bitflags! {
 bitflags::bitflags! {
     /// The forms of output that `-o` names.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-    pub struct OutputFlags: u8 {
+    pub struct OutputFlags: u16 {
         /// XML.
         const XML = 1;
         /// The layer 3 protocol in front.
@@ -49,6 +49,10 @@ bitflags::bitflags! {
         const USERSPACE = 1 << 6;
         /// As command lines for `--load-file`.
         const SAVE = 1 << 7;
+        /// As one JSON document; events as JSON lines.
+        const JSON = 1 << 8;
+        /// As JSON lines.
+        const NDJSON = 1 << 9;
     }
 }
 
@@ -56,6 +60,16 @@ impl OutputFlags {
     /// Whether this asks for the save form and another one.
     pub(crate) fn mixes_save(self) -> bool {
         self.contains(Self::SAVE) && !(self - Self::SAVE - Self::USERSPACE).is_empty()
+    }
+
+    /// Whether this asks for two forms of which one is JSON.
+    pub(crate) fn mixes_json(self) -> bool {
+        self.is_json() && (self & (Self::JSON | Self::NDJSON | Self::XML)).bits().count_ones() > 1
+    }
+
+    /// Whether entries are JSON objects.
+    pub fn is_json(self) -> bool {
+        self.intersects(Self::JSON | Self::NDJSON)
     }
 }
 
@@ -76,7 +90,8 @@ const EVENT_NAMES: [(&str, EventMask); 4] = [
     ("DESTROY", EventMask::DESTROY),
 ];
 
-const OUTPUT_NAMES: [(&str, OutputFlags); 8] = [
+/// Upstream's names come first, so that none of their abbreviations has another meaning here.
+const OUTPUT_NAMES: [(&str, OutputFlags); 10] = [
     ("xml", OutputFlags::XML),
     ("extended", OutputFlags::EXTENDED),
     ("timestamp", OutputFlags::TIMESTAMP),
@@ -85,6 +100,8 @@ const OUTPUT_NAMES: [(&str, OutputFlags); 8] = [
     ("labels", OutputFlags::LABELS),
     ("userspace", OutputFlags::USERSPACE),
     ("save", OutputFlags::SAVE),
+    ("json", OutputFlags::JSON),
+    ("ndjson", OutputFlags::NDJSON),
 ];
 
 const NAT_NAMES: [(&str, Warning); 2] =
@@ -213,6 +230,18 @@ mod tests {
         let list = parse_status("src_nat,!DST_NAT,ASSURED", &mut warnings).unwrap();
         assert_eq!(list.set, Status::ASSURED);
         assert_eq!(warnings, [Warning::SrcNatStatus, Warning::DstNatStatus]);
+    }
+
+    #[test]
+    fn json_goes_with_all_but_other_forms() {
+        assert_eq!(parse_output("j,x"), Ok(OutputFlags::JSON | OutputFlags::XML));
+        assert_eq!(parse_output("n"), Ok(OutputFlags::NDJSON));
+        assert!((OutputFlags::JSON | OutputFlags::XML).mixes_json());
+        assert!((OutputFlags::JSON | OutputFlags::NDJSON).mixes_json());
+        assert!((OutputFlags::JSON | OutputFlags::SAVE).mixes_save());
+        let others = OutputFlags::all() - OutputFlags::XML - OutputFlags::SAVE;
+        assert!(!(others - OutputFlags::NDJSON).mixes_json());
+        assert!(!(OutputFlags::XML | OutputFlags::ID).mixes_json());
     }
 
     #[test]

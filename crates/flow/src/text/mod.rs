@@ -1,5 +1,6 @@
 //! Text forms of flows. All of them append to a byte buffer and never allocate for a flow.
 
+pub mod json;
 pub mod plain;
 mod write;
 pub mod xml;

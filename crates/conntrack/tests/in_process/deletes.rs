@@ -1,0 +1,179 @@
+//! `-D` and `-F`: each flow by tuple, zone and id; what is gone already, what is refused, what cannot be shown.
+
+use ctnetlink::wire::MessageFlags;
+use ctnetlink::{DumpFilter, FlowAttributes, FlowRequest, Request};
+use flow::{Family, Flow, FlowId, Mark, MaskedMark, PartialTuple, PerDirection, Protocol, Zone};
+
+use crate::fake::{
+    Ask, ENOENT, ENOSPC, EPERM, EPIPE, Part, Stage, Step, closing, flow_content_with, request,
+    said, tuple, udp, udp_line,
+};
+
+#[test]
+fn deleted_flows_are_shown_and_gone() {
+    let mut stage = Stage::new([udp(1), udp(2), udp(3)]);
+    stage.run("-D -p udp --sport 2").is(0, &udp_line(2), &closing(1, "deleted"));
+    assert_eq!(stage.kernel.flows(), [udp(1), udp(3)]);
+}
+
+#[test]
+fn nothing_to_delete_is_a_failure() {
+    let mut stage = Stage::new([udp(1)]);
+    stage.run("-D -p tcp").is(1, "", &closing(0, "deleted"));
+    assert_eq!(stage.kernel.flows(), [udp(1)]);
+}
+
+#[test]
+fn a_request_names_tuple_zone_and_id_on_a_socket_of_its_own() {
+    let mut stage = Stage::new([Flow { zone: Some(Zone(5)), ..udp(7) }]);
+    assert_eq!(stage.run("-D").code, 0);
+    let sent = stage.kernel.sent(Ask::DeleteFlow);
+    let [delete] = sent.as_slice() else { panic!("{sent:?}") };
+    let expected = FlowRequest {
+        family: Some(Family::Ipv4),
+        tuples: PerDirection {
+            original: tuple(Protocol::Udp, 7).into(),
+            reply: PartialTuple::default(),
+        },
+        zone: Some(Zone(5)),
+        id: Some(FlowId(7)),
+        ..FlowRequest::default()
+    };
+    assert_eq!(delete.flow_request(), expected);
+    assert_eq!(delete.flags(), MessageFlags::REQUEST | MessageFlags::ACK);
+    assert_ne!(delete.socket, stage.kernel.sent(Ask::DumpFlows)[0].socket);
+}
+
+#[test]
+fn a_zone_of_one_direction_is_named_in_its_tuple() {
+    let tuple_zones = PerDirection { original: Some(Zone(3)), reply: None };
+    let mut stage = Stage::new([Flow { tuple_zones, ..udp(7) }]);
+    assert_eq!(stage.run("-D").code, 0);
+    let sent = &stage.kernel.sent(Ask::DeleteFlow)[0];
+    assert_eq!(sent.flow_request().tuple_zones.original, Some(Zone(3)));
+    assert!(stage.kernel.flows().is_empty());
+}
+
+#[test]
+fn the_dump_is_filtered_by_family_and_mark_but_not_by_status() {
+    let mut stage = Stage::new([]);
+    stage.run("-D -f ipv6 -m 1/3 -u ASSURED");
+    let dump = &stage.kernel.sent(Ask::DumpFlows)[0];
+    let mark = MaskedMark { value: Mark(1), mask: 3 };
+    let filter =
+        DumpFilter { family: Some(Family::Ipv6), mark: Some(mark), ..DumpFilter::default() };
+    let expected = Request::DumpFlows { filter: &filter, zero: false };
+    assert_eq!(dump.bytes, request(&expected, dump.sequence()));
+}
+
+#[test]
+fn a_flow_that_is_gone_by_then_is_neither_shown_nor_counted() {
+    let mut stage = Stage::new([udp(1), udp(2)]);
+    stage.kernel.refuse(Ask::DeleteFlow, ENOENT);
+    stage.run("-D").is(0, &udp_line(2), &closing(1, "deleted"));
+}
+
+#[test]
+fn all_gone_by_then_is_nothing_deleted() {
+    let mut stage = Stage::new([udp(1)]);
+    stage.kernel.refuse(Ask::DeleteFlow, ENOENT);
+    stage.run("-D").is(1, "", &closing(0, "deleted"));
+}
+
+#[test]
+fn another_refusal_ends_it_behind_what_was_deleted() {
+    let mut stage = Stage::new([udp(1), udp(2), udp(3)]);
+    stage.kernel.script(Ask::DeleteFlow, [Step::Datagram(vec![Part::Acknowledgement])]);
+    stage.kernel.refuse(Ask::DeleteFlow, EPERM);
+    let stderr = said(
+        "Operation failed: sorry, you must be root or get CAP_NET_ADMIN capability to do this",
+    );
+    stage.run("-D").is(1, &udp_line(1), &stderr);
+    assert_eq!(stage.kernel.sent(Ask::DeleteFlow).len(), 2);
+}
+
+#[test]
+fn a_dump_that_breaks_off_ends_it_behind_what_was_deleted() {
+    let mut stage = Stage::new([udp(1), udp(2)]);
+    let parts = vec![Part::Flow(udp(1)), Part::Done(12)];
+    stage.kernel.script(Ask::DumpFlows, [Step::Datagram(parts)]);
+    stage.run("-D").is(1, &udp_line(1), &said("Operation failed: Cannot allocate memory"));
+    assert_eq!(stage.kernel.flows(), [udp(2)]);
+}
+
+#[test]
+fn a_malformed_flow_is_not_deleted() {
+    let mut stage = Stage::new([udp(1)]);
+    let bad = flow_content_with(&udp(1), |out| out.bytes(7, &[0; 5]));
+    stage.kernel.script(Ask::DumpFlows, [Step::Datagram(vec![Part::Content(0x0100, bad)])]);
+    let ended = stage.run("-D");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("CTA_TIMEOUT"), "{}", ended.stderr);
+    assert_eq!(stage.kernel.asked(), [Ask::DumpFlows]);
+}
+
+#[test]
+fn deleting_goes_on_when_standard_output_fails() {
+    for (errno, code, stderr) in [
+        (EPIPE, 141, String::new()),
+        (ENOSPC, 1, said("cannot write the output: No space left on device")),
+    ] {
+        let mut stage = Stage::new((1..=2000).map(udp));
+        stage.stdout.fail_after(0, errno);
+        stage.run("-D").is(code, "", &stderr);
+        assert_eq!(stage.kernel.flows(), [], "errno {errno}");
+    }
+}
+
+#[test]
+fn a_line_that_was_lost_is_a_failure_even_if_later_ones_were_written() {
+    let mut stage = Stage::new((1..=2000).map(udp));
+    stage.stdout.fail_once(ENOSPC);
+    let ended = stage.run("-D");
+    assert_eq!(ended.code, 1);
+    assert_eq!(ended.stderr, said("cannot write the output: No space left on device"));
+    assert!(ended.stdout.ends_with(&udp_line(2000)), "what could be written was");
+}
+
+#[test]
+fn labels_and_times_are_not_shown() {
+    let labels = Some(flow::Labels::from_bits([1]));
+    let start = Some(flow::TimeNs(1_700_000_000_000_000_000));
+    let mut stage = Stage::new([Flow { labels, start, ..udp(1) }]);
+    stage.system.put_file("/etc/xtables/connlabel.conf", "1 one\n");
+    let line = udp_line(1).replace("mark=0", "mark=0 delta-time=0");
+    stage.run("-D -o labels,ktimestamp").is(0, &line, &closing(1, "deleted"));
+}
+
+#[test]
+fn an_interrupted_dump_is_warned_of() {
+    let mut stage = Stage::new([udp(1)]);
+    let parts = vec![Part::Flow(udp(1)), Part::Done(0)];
+    stage.kernel.script(Ask::DumpFlows, [Step::Interrupted(parts)]);
+    let stderr = closing(1, "deleted")
+        + "WARNING: the table was rebuilt while it was read: entries may be missing or appear twice.\n";
+    stage.run("-D").is(0, &udp_line(1), &stderr);
+}
+
+#[test]
+fn a_flush_says_so_only_when_it_was_done() {
+    let mut stage = Stage::new([udp(1)]);
+    stage.kernel.refuse(Ask::FlushFlows, EPERM);
+    let stderr = said(
+        "Operation failed: sorry, you must be root or get CAP_NET_ADMIN capability to do this",
+    );
+    stage.run("-F").is(1, "", &stderr);
+    stage.run("-F").is(0, "", &said("connection tracking table has been emptied."));
+    assert!(stage.kernel.flows().is_empty());
+}
+
+#[test]
+fn a_flush_sends_the_family_and_no_attribute() {
+    let mut stage = Stage::new([]);
+    stage.run("-F -f ipv6");
+    let sent = &stage.kernel.sent(Ask::FlushFlows)[0];
+    assert_eq!((sent.netfilter().family, sent.netfilter().version), (10, 0));
+    assert_eq!(sent.flags(), MessageFlags::REQUEST | MessageFlags::ACK);
+    let attributes = FlowAttributes::parse(sent.message().body).unwrap();
+    assert!(attributes.partial_tuple(flow::Direction::Original).is_none());
+}

@@ -1,0 +1,281 @@
+//! `-E`: what happens, as it happens, until something ends it.
+
+use ctnetlink::wire::MessageFlags;
+use flow::{Flow, TimeNs};
+use sys::netlink::OpenError;
+
+use crate::fake::{
+    ENOSPC, EPERM, EPIPE, Happening, Stage, event, flow_content, flow_content_with, said, udp,
+    udp_element, udp_line,
+};
+
+const OVERRUN: &str = "WARNING: We have hit ENOBUFS! We are losing events.\n\
+    This message means that the current netlink socket buffer size is too small.\n\
+    Please, check --buffer-size in conntrack(8) manpage.\n";
+const XML: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
+const XML_END: &str = "</conntrack>\n";
+
+fn shown(count: usize) -> String {
+    said(&format!("{count} flow events have been shown."))
+}
+
+fn new(flow: &Flow) -> Happening {
+    new_by(flow, 0)
+}
+
+fn new_by(flow: &Flow, port_id: u32) -> Happening {
+    let created = MessageFlags::CREATE | MessageFlags::EXCL;
+    Happening::Datagram(event(0x0100, created, port_id, &flow_content(flow)))
+}
+
+fn update(flow: &Flow) -> Happening {
+    Happening::Datagram(event(0x0100, MessageFlags::empty(), 0, &flow_content(flow)))
+}
+
+fn destroy(flow: &Flow) -> Happening {
+    Happening::Datagram(event(0x0102, MessageFlags::empty(), 0, &flow_content(flow)))
+}
+
+fn new_line(port: u16) -> String {
+    format!("    [NEW] {}", udp_line(port))
+}
+
+fn new_element(port: u16) -> String {
+    udp_element(port).replace("<flow>", "<flow type=\"new\">")
+}
+
+/// Runs `line` while this happens.
+#[track_caller]
+fn watch(
+    line: &str,
+    happenings: impl IntoIterator<Item = Happening>,
+    code: u8,
+    stdout: &str,
+    stderr: &str,
+) {
+    let mut stage = Stage::new([]);
+    stage.kernel.happen(happenings);
+    stage.run(line).is(code, stdout, stderr);
+}
+
+#[test]
+fn type_and_flags_of_the_message_tell_the_kind() {
+    let lines =
+        [new_line(1), format!(" [UPDATE] {}", udp_line(2)), format!("[DESTROY] {}", udp_line(3))];
+    let happenings = [new(&udp(1)), update(&udp(2)), destroy(&udp(3)), Happening::Stop];
+    watch("-E", happenings, 0, &lines.concat(), &shown(3));
+}
+
+#[test]
+fn groups_are_those_of_the_wanted_kinds() {
+    for (line, groups) in [
+        ("-E", 0b111),
+        ("-E -e ALL", 0b111),
+        ("-E -e NEW", 0b001),
+        ("-E -e UPDATES", 0b010),
+        ("-E -e NEW,DESTROY", 0b101),
+        ("-E -e NEW -e DESTROY", 0b101),
+    ] {
+        let mut stage = Stage::new([]);
+        stage.kernel.happen([Happening::Stop]);
+        stage.run(line).is(0, "", &shown(0));
+        assert_eq!(stage.kernel.groups(), [groups], "{line}");
+        assert_eq!(stage.kernel.asked(), [], "{line}: no list before the events");
+    }
+}
+
+#[test]
+fn only_selected_flows_are_shown_and_counted() {
+    let happenings = [new(&udp(1)), new(&udp(2)), Happening::Stop];
+    watch("-E -p udp --sport 2", happenings, 0, &new_line(2), &shown(1));
+}
+
+#[test]
+fn messages_of_other_subsystems_and_of_netlink_are_passed_over() {
+    let flow = flow_content(&udp(9));
+    let mut datagram = event(0x0200, MessageFlags::CREATE, 0, &flow);
+    datagram.extend(event(2, MessageFlags::empty(), 0, &[0; 20]));
+    datagram.extend(event(0x0100, MessageFlags::CREATE, 0, &flow_content(&udp(1))));
+    watch("-E", [Happening::Datagram(datagram), Happening::Stop], 0, &new_line(1), &shown(1));
+}
+
+#[test]
+fn a_change_by_a_program_names_its_port_and_the_program_if_it_is_there() {
+    let mut stage = Stage::new([]);
+    stage.system.put_program(77, "conntrackd");
+    stage.kernel.happen([new_by(&udp(1), 77), new_by(&udp(2), 78), Happening::Stop]);
+    let lines = new_line(1).replace('\n', " [USERSPACE] portid=77 progname=conntrackd\n")
+        + &new_line(2).replace('\n', " [USERSPACE] portid=78\n");
+    stage.run("-E").is(0, &lines, &shown(2));
+}
+
+#[test]
+fn a_cause_has_no_place_in_documents_and_saved_lines() {
+    for form in ["xml", "save"] {
+        let mut stage = Stage::new([]);
+        stage.system.put_program(77, "conntrackd");
+        stage.kernel.happen([new_by(&udp(1), 77), Happening::Stop]);
+        let ended = stage.run(&format!("-E -o {form}"));
+        assert_eq!(ended.code, 0);
+        assert!(!ended.stdout.is_empty());
+        assert!(!ended.stdout.contains("USERSPACE"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("progname"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn the_time_of_an_event_is_the_kernels_or_else_that_of_the_clock() {
+    let known = Flow { event_time: Some(TimeNs(5_000_001_999)), ..udp(1) };
+    let happenings = [new(&known), new(&udp(2)), Happening::Stop];
+    let lines = format!("[5       .000001]\t{}[1700000000.123456]\t{}", new_line(1), new_line(2));
+    watch("-E -o timestamp", happenings, 0, &lines, &shown(2));
+}
+
+#[test]
+fn the_time_in_a_document_is_local() {
+    let known = Flow { event_time: Some(TimeNs(1_700_000_000_000_000_000)), ..udp(1) };
+    let when = "<when><hour>22</hour><min>13</min><sec>20</sec><wday>3</wday><day>14</day>\
+        <month>11</month><year>2023</year></when></flow>";
+    let element = new_element(1).replace("</flow>", when);
+    let document = [XML, &element, XML_END].concat();
+    watch("-E -o xml,timestamp,id", [new(&known), Happening::Stop], 0, &document, &shown(1));
+}
+
+#[test]
+fn lost_events_are_said_and_the_rest_is_shown() {
+    let happenings = [new(&udp(1)), Happening::Overrun, new(&udp(2)), Happening::Stop];
+    let stderr = OVERRUN.to_owned() + &shown(2);
+    watch("-E", happenings, 0, &(new_line(1) + &new_line(2)), &stderr);
+}
+
+#[test]
+fn what_was_read_is_written_before_the_next_wait() {
+    let mut stage = Stage::new([]);
+    stage.kernel.happen([new(&udp(1)), Happening::Pause, new(&udp(2)), Happening::Stop]);
+    assert_eq!(stage.run("-E").code, 0);
+    let line = new_line(1).len();
+    assert_eq!(stage.kernel.written_at_wait(), [0, line, 2 * line]);
+}
+
+#[test]
+fn a_flood_of_events_does_not_keep_a_stop_waiting() {
+    let mut stage = Stage::new([]);
+    stage.kernel.happen((0..1000).map(|_| new(&udp(1))));
+    stage.kernel.happen([Happening::Stop]);
+    assert_eq!(stage.run("-E").code, 0);
+    let most = stage.kernel.written_at_wait().windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert_eq!(most, Some(256 * new_line(1).len()), "a batch between two looks at the signals");
+}
+
+#[test]
+fn a_wake_without_events_changes_nothing() {
+    watch("-E", [Happening::Pause, Happening::Pause, Happening::Stop], 0, "", &shown(0));
+}
+
+#[test]
+fn a_stop_closes_the_document() {
+    let document = [XML, &new_element(1), &new_element(2), XML_END].concat();
+    let happenings = [new(&udp(1)), Happening::Pause, new(&udp(2)), Happening::Stop];
+    watch("-E -o xml,id", happenings, 0, &document, &shown(2));
+}
+
+#[test]
+fn a_stop_before_any_event_begins_no_document() {
+    watch("-E -o xml", [Happening::Stop], 0, "", &shown(0));
+    watch("-E -o xml -p tcp", [new(&udp(1)), Happening::Stop], 0, "", &shown(0));
+}
+
+#[test]
+fn a_reader_that_went_away_ends_it_quietly() {
+    watch("-E", [new(&udp(1)), Happening::Pause, Happening::OutputClosed], 141, &new_line(1), "");
+    let mut stage = Stage::new([]);
+    stage.stdout.fail_after(0, EPIPE);
+    stage.kernel.happen([new(&udp(1)), Happening::Pause, Happening::Stop]);
+    stage.run("-E").is(141, "", "");
+}
+
+#[test]
+fn a_full_disk_ends_it_with_a_message() {
+    let mut stage = Stage::new([]);
+    stage.stdout.fail_after(0, ENOSPC);
+    stage.kernel.happen([new(&udp(1)), Happening::Pause, Happening::Stop]);
+    stage.run("-E").is(1, "", &said("cannot write the output: No space left on device"));
+}
+
+#[test]
+fn a_malformed_event_ends_it_behind_what_was_read() {
+    let at = flow_content(&udp(2)).len();
+    let content = flow_content_with(&udp(2), |out| out.bytes(8, &[0; 3]));
+    let bad = || Happening::Datagram(event(0x0100, MessageFlags::CREATE, 0, &content));
+    let stderr = said(&format!(
+        "failed to received netlink event: attribute CTA_MARK at byte {at}: 3 bytes, 4 expected"
+    ));
+    watch("-E", [new(&udp(1)), bad()], 1, &new_line(1), &stderr);
+    let document = [XML, &new_element(1), XML_END].concat();
+    watch("-E -o xml,id", [new(&udp(1)), bad()], 1, &document, &stderr);
+    watch("-E -o xml,id", [bad()], 1, "", &stderr);
+}
+
+#[test]
+fn a_truncated_datagram_ends_it_behind_what_was_read() {
+    let mut datagram = event(0x0100, MessageFlags::CREATE, 0, &flow_content(&udp(2)));
+    let len = datagram.len();
+    datagram.truncate(len - 4);
+    let stderr = said(&format!(
+        "failed to received netlink event: message at byte 0: length {len}, of which {} bytes are there",
+        len - 4
+    ));
+    watch("-E", [new(&udp(1)), Happening::Datagram(datagram)], 1, &new_line(1), &stderr);
+}
+
+#[test]
+fn a_datagram_beyond_the_buffer_ends_it_behind_what_was_read() {
+    let stderr = said(
+        "failed to received netlink event: message body of 70000 bytes, \
+         an event of at most 64 KiB expected",
+    );
+    watch("-E", [new(&udp(1)), Happening::Long(70_000)], 1, &new_line(1), &stderr);
+}
+
+#[test]
+fn a_socket_that_fails_ends_it_behind_what_was_read() {
+    let document = [XML, &new_element(1), XML_END].concat();
+    for last in [Happening::Errno(12), Happening::WaitErrno(12)] {
+        let stderr = said("failed to received netlink event: Cannot allocate memory");
+        watch("-E", [new(&udp(1)), last.clone()], 1, &new_line(1), &stderr);
+        let happenings = [new(&udp(1)), Happening::Pause, last];
+        watch("-E -o xml,id", happenings, 1, &document, &stderr);
+    }
+}
+
+#[test]
+fn the_buffer_of_the_event_socket_is_set_and_its_size_said() {
+    let mut stage = Stage::new([]);
+    stage.kernel.happen([Happening::Stop]);
+    let stderr = "NOTICE: Netlink socket buffer size has been set to 2000000 bytes.\n".to_owned()
+        + &shown(0);
+    stage.run("-E -b 1000000").is(0, "", &stderr);
+    assert_eq!(stage.kernel.buffer_sizes(), [1_000_000]);
+}
+
+#[test]
+fn labels_are_shown_by_name() {
+    let labels = Some(flow::Labels::from_bits([1, 3]));
+    let mut stage = Stage::new([]);
+    stage.system.put_file("/etc/xtables/connlabel.conf", "1 one\n3 three\n");
+    stage.kernel.happen([new(&Flow { labels, ..udp(1) }), Happening::Stop]);
+    let ended = stage.run("-E -o labels");
+    assert_eq!(ended.code, 0);
+    assert!(ended.stdout.ends_with(" use=1 labels=one,three\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn groups_that_may_not_be_joined_are_said_with_that_step() {
+    for line in ["-E", "-E expect"] {
+        let mut stage = Stage::new([]);
+        stage.kernel.refuse_sockets(|| OpenError::Bind(std::io::Error::from_raw_os_error(EPERM)));
+        let stderr = "mnl_socket_bind: Operation not permitted\n".to_owned()
+            + &said("Can't open netlink socket");
+        stage.run(line).is(1, "", &stderr);
+    }
+}
