@@ -315,6 +315,7 @@ fn new_flow(options: &Options, labels: &LabelOptions) -> FlowRequest {
         timeout_s: options.timeout_s,
         mark: options.mark.map(|MaskedMark { value: Mark(value), .. }| Mark(value)),
         protoinfo: protoinfo(options),
+        helper: options.ct_helper,
         nat_src: nat(options.src_nat, saved_ports.dst_port),
         nat_dst: nat(options.dst_nat, saved_ports.src_port),
         labels: match &labels.change {

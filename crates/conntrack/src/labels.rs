@@ -10,9 +10,15 @@ use crate::options::{LabelRemoval, Options};
 use crate::report::print_line;
 use crate::surroundings::System;
 use crate::usage_error::UsageError;
+use crate::values::{OutputFlags, decimal};
 
 /// Where the names are unless `--labelmap` says otherwise.
 const DEFAULT_FILE: &str = "/etc/xtables/connlabel.conf";
+
+/// What stands before the number of a label that is given without a name. No name of a label file can hold a colon.
+pub const LABEL_NUMBER: &str = "bit:";
+/// A flow has room for this many labels (`NF_CT_LABELS_MAX_SIZE`).
+const LABEL_BITS: u32 = 128;
 
 /// What the label options mean, looked up.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +54,12 @@ impl LabelOptions {
         if !options.wants_labels() {
             return Ok(Self::default());
         }
-        let path = options.labelmap.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
-        let map = load(Path::new(path), system, stderr);
+        let map = if names_are_needed(options) {
+            let path = options.labelmap.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
+            load(Path::new(path), system, stderr)
+        } else {
+            None
+        };
         let names = map.clone().unwrap_or_default();
         let labels = |wanted: &[String]| -> Result<Option<Labels>, UsageError> {
             if wanted.is_empty() {
@@ -59,7 +69,7 @@ impl LabelOptions {
                 .iter()
                 .map(|name| {
                     let unknown = || UsageError::UnknownLabel { name: name.clone() };
-                    names.bit(name).ok_or_else(unknown)
+                    number_of(name).or_else(|| names.bit(name)).ok_or_else(unknown)
                 })
                 .collect();
             Ok(Some(Labels::from_bits(bits?)))
@@ -73,6 +83,21 @@ impl LabelOptions {
         };
         Ok(Self { map, wanted, change: added.or(removed) })
     }
+}
+
+/// Labels that are all given by number need no file.
+fn names_are_needed(options: &Options) -> bool {
+    let mut names = options.label_names().peekable();
+    names.peek().is_none()
+        || names.any(|name| number_of(name).is_none())
+        || options.labelmap.is_some()
+        || options.output.contains(OutputFlags::LABELS)
+}
+
+/// The number in `bit:NUMBER`.
+fn number_of(name: &str) -> Option<u32> {
+    let number = decimal(name.strip_prefix(LABEL_NUMBER)?)?;
+    (number < LABEL_BITS).then_some(number)
 }
 
 fn load(path: &Path, system: &dyn System, stderr: &mut dyn Write) -> Option<LabelMap> {

@@ -6,7 +6,9 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use flow::{DccpRole, Family, FlowId, MaskedMark, PartialTuple, PerDirection, Protocol, Zone};
+use flow::{
+    DccpRole, Family, FlowId, HelperName, MaskedMark, PartialTuple, PerDirection, Protocol, Zone,
+};
 
 mod scan;
 mod table;
@@ -150,6 +152,8 @@ pub struct Options {
     pub label_del: Option<LabelRemoval>,
     /// `--labelmap`.
     pub labelmap: Option<OsString>,
+    /// `--ct-helper`.
+    pub ct_helper: Option<HelperName>,
     /// `-b`, bytes.
     pub buffer_size: Option<u32>,
     /// `--state`.

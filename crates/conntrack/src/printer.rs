@@ -81,6 +81,9 @@ impl<'a> Printer<'a> {
         if self.flags.contains(OutputFlags::SAVE) {
             return save::write_flow(out, flow, occasion.verb());
         }
+        if self.flags.contains(OutputFlags::SAVEALL) {
+            return save::write_whole_flow(out, flow, occasion.verb(), self.labels);
+        }
         if self.flags.is_json() {
             return self.write_json_flow(out, flow, occasion);
         }

@@ -3,20 +3,69 @@
 use std::io::Write as _;
 
 use flow::{
-    DccpRole, Direction, EventKind, FlowRead, IcmpKey, Ports, ProtoInfo, Protocol, Status, Tuple,
+    DccpRole, Direction, EventKind, FlowRead, IcmpKey, LabelMap, Ports, ProtoInfo, Protocol,
+    Status, Tuple,
 };
 
-/// Appends the line of a flow, without the line end.
+use crate::labels::LABEL_NUMBER;
+
+/// Appends the line of a flow in upstream's form, without the line end.
+///
+/// It lacks the mark, the labels and the helper; upstream's programs read it.
 pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, verb: Verb) {
-    let original = flow.tuple(Direction::Original);
-    let reply = flow.tuple(Direction::Reply);
     out.extend_from_slice(verb.option().as_bytes());
     option(out, "-t", flow.timeout_s());
     if let Some(status) = flow.status() {
-        out.extend_from_slice(b" -u ");
-        out.extend_from_slice(status_list(status).as_bytes());
+        option(out, "-u", Some(status_list(status)));
     }
     option(out, "-c", flow.secmark());
+    identity(out, flow);
+    if let Some(protoinfo) = flow.protoinfo() {
+        state(out, &protoinfo);
+    }
+}
+
+/// Appends the line of a flow with all that a command can set, without the line end. A deletion only says which flow.
+///
+/// A label without a name in `labels` is written by its number. What the kernel would refuse is left out: that the flow
+/// was expected, which only its master can tell, and the security mark.
+pub fn write_whole_flow(
+    out: &mut Vec<u8>,
+    flow: &impl FlowRead,
+    verb: Verb,
+    labels: Option<&LabelMap>,
+) {
+    out.extend_from_slice(verb.option().as_bytes());
+    if verb == Verb::Delete {
+        return identity(out, flow);
+    }
+    option(out, "-t", flow.timeout_s());
+    if let Some(status) = flow.status() {
+        option(out, "-u", Some(status_list(status - Status::EXPECTED)));
+    }
+    option(out, "-m", flow.mark().filter(|mark| mark.0 != 0).map(|mark| mark.0));
+    if let Some(set) = flow.labels().filter(|set| !set.is_empty()) {
+        let names = set.bits().map(|bit| match labels.and_then(|map| map.name(bit)) {
+            Some(name) => name.to_owned(),
+            None => format!("{LABEL_NUMBER}{bit}"),
+        });
+        // A name may have blanks in it.
+        let list = names.collect::<Vec<_>>().join(",");
+        option(out, "--label-add", Some(format!("\"{list}\"")));
+    }
+    if verb == Verb::Add {
+        option(out, "--ct-helper", flow.helper());
+    }
+    identity(out, flow);
+    if let Some(protoinfo) = flow.protoinfo() {
+        state(out, &protoinfo);
+    }
+}
+
+/// Zones and tuples.
+fn identity(out: &mut Vec<u8>, flow: &impl FlowRead) {
+    let original = flow.tuple(Direction::Original);
+    let reply = flow.tuple(Direction::Reply);
     option(out, "-w", flow.zone().map(|zone| zone.0));
     option(out, "--orig-zone", flow.tuple_zone(Direction::Original).map(|zone| zone.0));
     option(out, "--reply-zone", flow.tuple_zone(Direction::Reply).map(|zone| zone.0));
@@ -26,9 +75,6 @@ pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, verb: Verb) {
         None => option(out, "-p", Some(original.protocol.number())),
     }
     keys(out, &original, &reply);
-    if let Some(protoinfo) = flow.protoinfo() {
-        state(out, &protoinfo);
-    }
 }
 
 /// What a saved line does when it is loaded.

@@ -12,6 +12,10 @@ const FLOWS: u32 = 20_000;
 /// Loads, saves, empties, restores, saves again. `$1` is the program, `$2` the lines, `$3` a folder for the lists.
 const SCRIPT: &str = r#"
 set -e
+if [ "$4" = saveall ]; then
+    # Labels need a rule that refers to them.
+    nft 'add table inet t; add chain inet t c; add rule inet t c ct label 1'
+fi
 "$1" -R "$2"
 "$1" -C > "$3/count"
 "$1" -L -o "$4" > "$3/saved" 2> /dev/null
@@ -23,7 +27,7 @@ set -e
 "#;
 
 /// A table like that of a gateway: protocols, families, zones, states and translations in turn.
-fn line(number: u32) -> String {
+fn line(number: u32, form: &str) -> String {
     let [_, _, high, low] = number.to_be_bytes();
     let port = 1024 + number;
     let (src, dst) = (format!("10.1.{high}.{low}"), "192.0.2.80");
@@ -64,6 +68,15 @@ fn line(number: u32) -> String {
         3 => line.push_str(" -u FIXED_TIMEOUT"),
         _ => {}
     }
+    if form == "saveall" {
+        write!(line, " -m {number}").unwrap();
+        if number.is_multiple_of(3) {
+            write!(line, " --label-add bit:{}", number % 128).unwrap();
+        }
+        if number % 13 == 1 {
+            line.push_str(" --ct-helper ftp");
+        }
+    }
     // Far from where a second more or less counts as another number.
     write!(line, " -t {}", 100_000 + number).unwrap();
     format!("-A {line}\n")
@@ -94,7 +107,7 @@ fn entries(path: &Path) -> Vec<(String, u32)> {
 
 fn restores_equal(form: &str) {
     let folder = temporary_folder(form);
-    let lines: String = (1..=FLOWS).map(line).collect();
+    let lines: String = (1..=FLOWS).map(|number| line(number, form)).collect();
     let file = folder.join("lines");
     fs::write(&file, lines).unwrap();
     let output = Command::new("unshare")
@@ -119,4 +132,9 @@ fn restores_equal(form: &str) {
 #[test]
 fn twenty_thousand_mixed_flows_restore_to_an_equal_table() {
     restores_equal("save");
+}
+
+#[test]
+fn with_marks_labels_and_helpers_too() {
+    restores_equal("saveall");
 }

@@ -6,7 +6,7 @@ use crate::usage_error::UsageError;
 #[test]
 fn each_row_has_a_digit_for_each_common_option() {
     let columns = OPTIONS.iter().filter(|spec| spec.letter.is_some()).count();
-    assert_eq!(OptionId::Labelmap as usize + 1, columns);
+    assert_eq!(OptionId::CtHelper as usize + 1, columns);
     for command in &COMMANDS {
         for table in [Table::Conntrack, Table::Expect, Table::Dying] {
             let row = row(Some((command.name, table)));

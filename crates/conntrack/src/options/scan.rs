@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use flow::{DccpRole, DccpState, Family, FlowId, Protocol, SctpState, TcpState, Zone};
+use flow::{DccpRole, DccpState, Family, FlowId, HelperName, Protocol, SctpState, TcpState, Zone};
 
 use super::{
     COMMANDS, CommandName, Environment, LabelRemoval, OPTIONS, OptionId, Options, ProtocolState,
@@ -180,6 +180,9 @@ impl<'a> Scan<'a> {
             OptionId::Output => self.output(text)?,
             OptionId::Label => self.options.labels.extend(split_labels(text)),
             OptionId::LabelAdd => self.add_labels(text)?,
+            OptionId::CtHelper => {
+                self.options.ct_helper = Some(checked(id, text, helper_name)?);
+            }
             OptionId::Timeout => {
                 self.options.timeout_s = Some(checked(id, text, decimal_or_hex)?);
             }
@@ -384,6 +387,11 @@ fn checked<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, UsageError> {
     parse(text).ok_or_else(|| UsageError::InvalidValue { text: text.into(), option })
+}
+
+/// The kernel's names have 1 to 15 bytes.
+fn helper_name(text: &str) -> Option<HelperName> {
+    HelperName::from(text).ok().filter(|name| !name.is_empty())
 }
 
 fn zone(option: OptionId, text: &str) -> Result<Zone, UsageError> {

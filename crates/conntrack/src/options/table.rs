@@ -38,6 +38,7 @@ pub enum OptionId {
     OrigZone,
     ReplyZone,
     Labelmap,
+    CtHelper,
     OrigPortSrc,
     OrigPortDst,
     ReplyPortSrc,
@@ -108,7 +109,7 @@ const fn protocol_option(id: OptionId, long: &'static [&'static str]) -> OptionS
 }
 
 /// All options, in the order of [`OptionId`].
-pub const OPTIONS: [OptionSpec; 56] = [
+pub const OPTIONS: [OptionSpec; 57] = [
     option(OptionId::Src, b's', Required, &["src", "orig-src"]),
     option(OptionId::Dst, b'd', Required, &["dst", "orig-dst"]),
     option(OptionId::ReplySrc, b'r', Required, &["reply-src"]),
@@ -139,6 +140,8 @@ pub const OPTIONS: [OptionSpec; 56] = [
     option(OptionId::OrigZone, b'(', Required, &["orig-zone"]),
     option(OptionId::ReplyZone, b')', Required, &["reply-zone"]),
     option(OptionId::Labelmap, b'M', Required, &["labelmap"]),
+    // Not an option of upstream. The name must not take an abbreviation away from one that is.
+    option(OptionId::CtHelper, b'H', Required, &["ct-helper"]),
     protocol_option(OptionId::OrigPortSrc, &["sport", "orig-port-src"]),
     protocol_option(OptionId::OrigPortDst, &["dport", "orig-port-dst"]),
     protocol_option(OptionId::ReplyPortSrc, &["reply-port-src"]),

@@ -53,13 +53,21 @@ bitflags::bitflags! {
         const JSON = 1 << 8;
         /// As JSON lines.
         const NDJSON = 1 << 9;
+        /// As command lines that make an equal flow, with options that upstream does not have.
+        const SAVEALL = 1 << 10;
     }
 }
 
 impl OutputFlags {
     /// Whether this asks for the save form and another one.
     pub(crate) fn mixes_save(self) -> bool {
-        self.contains(Self::SAVE) && !(self - Self::SAVE - Self::USERSPACE).is_empty()
+        let others = self - Self::USERSPACE;
+        self.is_save() && others != Self::SAVE && others != Self::SAVEALL
+    }
+
+    /// Whether entries are command lines.
+    pub fn is_save(self) -> bool {
+        self.intersects(Self::SAVE | Self::SAVEALL)
     }
 
     /// Whether this asks for two forms of which one is JSON.
@@ -91,7 +99,7 @@ const EVENT_NAMES: [(&str, EventMask); 4] = [
 ];
 
 /// Upstream's names come first, so that none of their abbreviations has another meaning here.
-const OUTPUT_NAMES: [(&str, OutputFlags); 10] = [
+const OUTPUT_NAMES: [(&str, OutputFlags); 11] = [
     ("xml", OutputFlags::XML),
     ("extended", OutputFlags::EXTENDED),
     ("timestamp", OutputFlags::TIMESTAMP),
@@ -102,6 +110,7 @@ const OUTPUT_NAMES: [(&str, OutputFlags); 10] = [
     ("save", OutputFlags::SAVE),
     ("json", OutputFlags::JSON),
     ("ndjson", OutputFlags::NDJSON),
+    ("saveall", OutputFlags::SAVEALL),
 ];
 
 const NAT_NAMES: [(&str, Warning); 2] =
