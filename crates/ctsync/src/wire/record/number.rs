@@ -1,0 +1,35 @@
+//! Numbers of the attributes of a flow, in the order in which they are sent.
+
+pub(crate) const IPV4: u16 = 0;
+pub(crate) const IPV6: u16 = 1;
+pub(crate) const STATUS: u16 = 5;
+pub(crate) const L4PROTO: u16 = 2;
+pub(crate) const PORT: u16 = 3;
+pub(crate) const TCP_STATE: u16 = 4;
+pub(crate) const TCP_WSCALE_ORIG: u16 = 25;
+pub(crate) const TCP_WSCALE_REPL: u16 = 26;
+pub(crate) const SCTP_STATE: u16 = 17;
+pub(crate) const SCTP_VTAG_ORIG: u16 = 18;
+pub(crate) const SCTP_VTAG_REPL: u16 = 19;
+pub(crate) const DCCP_STATE: u16 = 20;
+pub(crate) const DCCP_ROLE: u16 = 21;
+pub(crate) const ICMP_TYPE: u16 = 22;
+pub(crate) const ICMP_CODE: u16 = 23;
+pub(crate) const ICMP_ID: u16 = 24;
+pub(crate) const TIMEOUT: u16 = 6;
+pub(crate) const MARK: u16 = 7;
+pub(crate) const MASTER_IPV4: u16 = 8;
+pub(crate) const MASTER_IPV6: u16 = 9;
+pub(crate) const MASTER_L4PROTO: u16 = 10;
+pub(crate) const MASTER_PORT: u16 = 11;
+pub(crate) const SNAT_IPV4: u16 = 12;
+pub(crate) const DNAT_IPV4: u16 = 13;
+pub(crate) const SNAT_IPV6: u16 = 29;
+pub(crate) const DNAT_IPV6: u16 = 30;
+pub(crate) const SPAT_PORT: u16 = 14;
+pub(crate) const DPAT_PORT: u16 = 15;
+pub(crate) const NAT_SEQ_ADJ: u16 = 16;
+pub(crate) const HELPER_NAME: u16 = 27;
+pub(crate) const LABELS: u16 = 28;
+pub(crate) const SYNPROXY: u16 = 31;
+pub(crate) const ZONE: u16 = 32;
