@@ -19,6 +19,8 @@ use crate::values::EventMask;
 const BUFFER_LEN: usize = 64 * 1024;
 /// So many datagrams are read before what they said is written and signals are looked at again.
 const BATCH: usize = 256;
+/// At the end as many as a large socket buffer can hold are read, so that a flood does not put the end off for ever.
+const LAST: usize = 100_000;
 /// `IPCTNL_MSG_CT_DELETE` and `IPCTNL_MSG_EXP_DELETE`.
 const DELETE: u8 = 2;
 
@@ -173,34 +175,42 @@ impl<S: ShowEvent> Watch<'_, '_, S> {
         let mut buffer = vec![0; BUFFER_LEN];
         loop {
             match source.wait().map_err(Failure::Events)? {
-                Wake::Readable => {}
-                Wake::Stop => return Ok(()),
+                Wake::Readable => self.receive(BATCH, source, &mut buffer, stderr)?,
+                // What happened before the signal is shown.
+                Wake::Stop => return self.receive(LAST, source, &mut buffer, stderr),
                 Wake::OutputClosed => {
                     return Err(Failure::Output(ErrorKind::BrokenPipe.into()));
                 }
             }
-            for _ in 0..BATCH {
-                match source.receive(&mut buffer).map_err(Failure::Events)? {
-                    Received::Nothing => break,
-                    Received::Overrun => {
-                        // The gap is where the warning stands.
-                        self.output.flush()?;
-                        for line in OVERRUN {
-                            print_line(stderr, line);
-                        }
-                    }
-                    Received::Datagram(len) => {
-                        let datagram =
-                            buffer.get(..len).ok_or(Failure::BadEvent(DecodeError::Body {
-                                len,
-                                expected: "an event of at most 64 KiB",
-                            }))?;
-                        self.show(datagram)?;
+        }
+    }
+
+    /// Takes what is queued, at most so many datagrams, and writes what they say.
+    fn receive(
+        &mut self,
+        most: usize,
+        source: &mut dyn EventSource,
+        buffer: &mut [u8],
+        stderr: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        for _ in 0..most {
+            match source.receive(buffer).map_err(Failure::Events)? {
+                Received::Nothing => break,
+                Received::Overrun => {
+                    // The gap is where the warning stands.
+                    self.output.flush()?;
+                    for line in OVERRUN {
+                        print_line(stderr, line);
                     }
                 }
+                Received::Datagram(len) => {
+                    let expected = "an event of at most 64 KiB";
+                    let too_long = Failure::BadEvent(DecodeError::Body { len, expected });
+                    self.show(buffer.get(..len).ok_or(too_long)?)?;
+                }
             }
-            self.output.flush()?;
         }
+        self.output.flush()
     }
 
     fn show(&mut self, datagram: &[u8]) -> Result<(), Failure> {

@@ -67,6 +67,12 @@ fn type_and_flags_of_the_message_tell_the_kind() {
 }
 
 #[test]
+fn what_is_queued_when_the_signal_comes_is_shown() {
+    let happenings = [new(&udp(1)), Happening::Pause, Happening::Stop, new(&udp(2))];
+    watch("-E", happenings, 0, &format!("{}{}", new_line(1), new_line(2)), &shown(2));
+}
+
+#[test]
 fn groups_are_those_of_the_wanted_kinds() {
     for (line, groups) in [
         ("-E", 0b111),

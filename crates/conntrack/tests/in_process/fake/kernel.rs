@@ -211,7 +211,10 @@ impl EventSource for Subscription {
             state.happenings.pop_front();
         }
         match state.happenings.front().expect("the program waits for what never happens") {
-            Happening::Stop => Ok(Wake::Stop),
+            Happening::Stop => {
+                state.happenings.pop_front();
+                Ok(Wake::Stop)
+            }
             Happening::OutputClosed => Ok(Wake::OutputClosed),
             Happening::WaitErrno(errno) => Err(io::Error::from_raw_os_error(*errno)),
             _ => Ok(Wake::Readable),
