@@ -1,15 +1,18 @@
-//! `cargo xtask setup`: the system programs that the tests and the demo need.
+//! `cargo xtask setup`: the system programs and files that the tests and the demo need.
 //!
 //! Nothing is done when all are there. On Debian the missing ones are installed by apt, as root or
 //! through a `sudo` that asks no password; else the message names what to install.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::program::{self, Result};
 
-/// A program, and the Debian package that has it.
+/// A program, or the path of a file, and the Debian package that has it.
 const NEEDED: &[(&str, &str)] = &[
+    // Names of protocols, as `-p esp` takes them. A minimal system has none.
+    ("/etc/protocols", "netbase"),
     ("bash", "bash"),
     // The program of upstream is the reference that `compare` and some tests run beside ours.
     ("conntrack", "conntrack"),
@@ -22,6 +25,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("ps", "procps"),
     ("python3", "python3"),
+    ("script", "bsdutils"),
     ("setpriv", "util-linux"),
     ("sysctl", "procps"),
     ("unshare", "util-linux"),
@@ -31,14 +35,13 @@ const NEEDED: &[(&str, &str)] = &[
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     program::no_arguments(words)?;
     install_missing()?;
-    println!("every program that the tests need is installed");
+    println!("everything that the tests need is installed");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Installs what is missing, or says what that is.
 pub(crate) fn install_missing() -> Result<()> {
-    let missing: Vec<_> =
-        NEEDED.iter().filter(|(program, _)| program::find(program).is_none()).collect();
+    let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_there(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -46,12 +49,12 @@ pub(crate) fn install_missing() -> Result<()> {
     let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
     let packages: Vec<_> = packages.into_iter().collect();
     if program::find("apt-get").is_none() {
-        return Err(format!("please install these programs: {}", programs.join(" ")));
+        return Err(format!("please install these: {}", programs.join(" ")));
     }
     let install = ["install", "--yes", "--no-install-recommends"];
     let Some(prefix) = administrator() else {
         return Err(format!(
-            "these programs are missing: {}\nrun this as root, then try again:\n    \
+            "these are missing: {}\nrun this as root, then try again:\n    \
              apt-get update && apt-get {} {}",
             programs.join(" "),
             install.join(" "),
@@ -64,6 +67,10 @@ pub(crate) fn install_missing() -> Result<()> {
         eprintln!("{message}, trying the package lists as they are");
     }
     program::require(apt(prefix).args(install).args(packages))
+}
+
+fn is_there(name: &str) -> bool {
+    if name.starts_with('/') { Path::new(name).exists() } else { program::find(name).is_some() }
 }
 
 /// The words to put before a command that only root may run, or `None` when there is no way.
