@@ -1,0 +1,45 @@
+//! The asking side of the control socket.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::Request;
+
+/// Sends a request and copies the answer until the daemon closes the stream.
+pub fn ask(socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(&request.code().to_ne_bytes())?;
+    io::copy(&mut stream, answer)?;
+    answer.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::ask;
+    use crate::control::Request;
+
+    #[test]
+    fn a_request_is_four_bytes_and_the_answer_lasts_until_the_end() {
+        let folder = std::env::temp_dir().join(format!("conntrackd-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("ctl");
+        let listener = UnixListener::bind(&path).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut code = [0; 4];
+            stream.read_exact(&mut code).unwrap();
+            stream.write_all(b"cache internal:\n").unwrap();
+            i32::from_ne_bytes(code)
+        });
+        let mut answer = Vec::new();
+        ask(&path, Request::Statistics, &mut answer).unwrap();
+        assert_eq!(daemon.join().unwrap(), 21);
+        assert_eq!(answer, b"cache internal:\n");
+        std::fs::remove_dir_all(folder).unwrap();
+        assert!(ask(&path, Request::Statistics, &mut answer).is_err());
+    }
+}

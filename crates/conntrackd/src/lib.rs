@@ -1,0 +1,13 @@
+//! The `conntrackd` program: keeps the connection tracking tables of several firewalls alike.
+//!
+//! Words become a [`command_line::CommandLine`], the file becomes a [`config::Config`]. Neither step touches the kernel.
+#![forbid(unsafe_code)]
+
+pub mod command_line;
+pub mod config;
+pub mod control;
+pub mod help;
+pub mod real;
+pub mod report;
+pub mod run;
+pub mod surroundings;

@@ -1,0 +1,95 @@
+//! One run of the program, from its words to its exit code.
+
+use std::path::Path;
+
+use crate::command_line::{self, Action, CommandLine};
+use crate::config::diagnostic::Stage;
+use crate::config::{self, OuterName, Reading, protocols};
+use crate::control::Request;
+use crate::help::{self, Reader};
+use crate::report::{Exit, Report, Severity, check};
+use crate::surroundings::Surroundings;
+
+/// The database of protocol names.
+const PROTOCOLS: &str = "/etc/protocols";
+
+/// Does what the words ask for.
+pub fn run(surroundings: &mut Surroundings) -> Exit {
+    let (argv0, words) = match surroundings.args.split_first() {
+        Some((argv0, words)) => (argv0.clone(), words.to_vec()),
+        None => ("conntrackd".into(), Vec::new()),
+    };
+    let reader = if surroundings.stdout_is_terminal { Reader::Person } else { Reader::Program };
+    let mut warnings = Vec::new();
+    let parsed = command_line::parse(&words, &mut warnings);
+    let mut report = Report::new(surroundings);
+    for warning in warnings {
+        report.line(Severity::Warning, &warning.to_string());
+    }
+    match parsed {
+        Ok(CommandLine::Help) => report.output(&help::usage(reader, &argv0)),
+        Ok(CommandLine::Version) => report.output(help::version().as_bytes()),
+        Ok(CommandLine::Act { config, action }) => act(&config, action, &mut report),
+        Err(error) => {
+            report.line(Severity::Error, &error.to_string());
+            if error.shows_usage() {
+                report.output(&help::usage(reader, &argv0));
+            }
+            Exit::Failure
+        }
+    }
+}
+
+fn act(path: &Path, action: Action, report: &mut Report) -> Exit {
+    let Ok(source) = report.system().read(path) else {
+        let text = format!("can't open config file `{}'", path.display());
+        report.line(Severity::Error, &text);
+        return Exit::Failure;
+    };
+    let mut reading = config::read(&source);
+    look_up(&mut reading, report);
+    if action == Action::Check {
+        return check::print(&path.display().to_string(), &source, &reading.diagnostics, report);
+    }
+    report.diagnostics(&reading, Stage::Reading);
+    if !reading.passes(Stage::Reading) {
+        return Exit::Failure;
+    }
+    match action {
+        Action::Ask(request) => ask(&reading.control_socket, request, report),
+        Action::Console | Action::Daemon | Action::Check => start(&reading, report),
+    }
+}
+
+/// Which of the names exist here.
+fn look_up(reading: &mut Reading, report: &Report) {
+    let mut database = None;
+    let system = report.system();
+    reading.look_up(|name| match name {
+        OuterName::Interface(name) => system.has_interface(name),
+        OuterName::Protocol(name) => {
+            let read = || system.read(Path::new(PROTOCOLS)).unwrap_or_default();
+            protocols::number(database.get_or_insert_with(read), name).is_some()
+        }
+    });
+}
+
+fn ask(socket: &Path, request: Request, report: &mut Report) -> Exit {
+    if report.ask(socket, request).is_ok() {
+        return Exit::Success;
+    }
+    let text = "can't connect: is conntrackd running? appropriate permissions?";
+    report.line(Severity::Error, text);
+    Exit::Failure
+}
+
+fn start(reading: &Reading, report: &mut Report) -> Exit {
+    report.diagnostics(reading, Stage::Start);
+    let text = if reading.passes(Stage::Start) {
+        "this version cannot start the daemon yet, it only checks its configuration (--check)"
+    } else {
+        "conntrackd cannot start, please review your configuration"
+    };
+    report.line(Severity::Error, text);
+    Exit::Failure
+}

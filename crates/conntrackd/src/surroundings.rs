@@ -1,0 +1,35 @@
+//! What a run of the program touches: streams, files, devices, sockets, clock. Tests put doubles in their place.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::control::Request;
+
+/// Streams and services of one run.
+pub struct Surroundings<'a> {
+    /// The words of the command line, the program's name first.
+    pub args: Vec<OsString>,
+    /// Standard output: answers, notices, the usage.
+    pub stdout: &'a mut dyn Write,
+    /// Whether a person reads standard output.
+    pub stdout_is_terminal: bool,
+    /// Standard error: warnings and errors.
+    pub stderr: &'a mut dyn Write,
+    /// All else.
+    pub system: &'a dyn System,
+}
+
+/// Files, devices, sockets, clock.
+pub trait System {
+    /// The content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Whether there is a network device of this name.
+    fn has_interface(&self, name: &str) -> bool;
+    /// Sends a request to the daemon and copies its answer.
+    fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()>;
+    /// The local time as C's `ctime` writes it, without its newline.
+    fn local_time(&self) -> String;
+    /// The number of this process.
+    fn pid(&self) -> u32;
+}
