@@ -11,7 +11,7 @@ use crate::command::Command;
 use crate::labels::LabelOptions;
 use crate::options::{CommandName, Options, Table};
 use crate::report::{BatchError, Exit, Failure};
-use crate::run::{Mode, Session, parse};
+use crate::run::{KernelClient, Mode, Session, parse};
 use crate::surroundings::Surroundings;
 
 /// A line is cut here; the rest counts as the next line.
@@ -68,8 +68,9 @@ pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit
         let line = line.and_then(|words| Line::prepare(number, &words, surroundings));
         lines.push(line.map_err(at_line(number))?);
     }
+    let mut idle = Vec::new();
     for line in &lines {
-        line.run(surroundings).map_err(at_line(line.number))?;
+        line.run(surroundings, &mut idle).map_err(at_line(line.number))?;
     }
     Ok(Exit::Success)
 }
@@ -90,7 +91,11 @@ impl Line {
         Ok(Self { number, name, options, labels, command })
     }
 
-    fn run(&self, surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
+    fn run(
+        &self,
+        surroundings: &mut Surroundings<'_>,
+        idle: &mut Vec<KernelClient>,
+    ) -> Result<Exit, Failure> {
         let mut session = Session {
             surroundings,
             name: self.name,
@@ -98,6 +103,7 @@ impl Line {
             mode: Mode::BatchLine,
             flags: self.options.output,
             labels: &self.labels,
+            idle,
         };
         session.run(&self.command)
     }

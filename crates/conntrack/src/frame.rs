@@ -1,5 +1,6 @@
 //! What stands around and between the entries of a list: nothing but line ends, or what makes a document of them.
 
+use ctnetlink::client::DumpOutcome;
 use flow::text::{json, xml};
 
 use crate::values::OutputFlags;
@@ -13,17 +14,30 @@ pub struct Frame {
     end: &'static str,
     /// All there is if there is no entry.
     empty: &'static str,
+    /// The same two for a list that is not whole.
+    cut: &'static str,
+    empty_cut: &'static str,
 }
 
 impl Frame {
     /// One entry a line.
-    const LINES: Self = Self { begin: "", between: "", after_each: "\n", end: "", empty: "" };
+    const LINES: Self = Self {
+        begin: "",
+        between: "",
+        after_each: "\n",
+        end: "",
+        empty: "",
+        cut: "",
+        empty_cut: "",
+    };
 
-    const XML_FLOWS: Self =
-        Self { begin: xml::FLOWS_HEADER, end: xml::FLOWS_FOOTER, ..Self::LINES };
+    const XML_FLOWS: Self = Self::of_xml(xml::FLOWS_HEADER, xml::FLOWS_FOOTER);
 
-    const XML_EXPECTATIONS: Self =
-        Self { begin: xml::EXPECTATIONS_HEADER, end: xml::EXPECTATIONS_FOOTER, ..Self::LINES };
+    const XML_EXPECTATIONS: Self = Self::of_xml(xml::EXPECTATIONS_HEADER, xml::EXPECTATIONS_FOOTER);
+
+    const fn of_xml(begin: &'static str, end: &'static str) -> Self {
+        Self { begin, end, cut: end, ..Self::LINES }
+    }
 
     const fn of_json(document: &json::Document) -> Self {
         Self {
@@ -32,6 +46,8 @@ impl Frame {
             after_each: "",
             end: document.end,
             empty: document.empty,
+            cut: document.cut,
+            empty_cut: document.empty_cut,
         }
     }
 
@@ -86,22 +102,29 @@ impl Frame {
         self.after_each
     }
 
-    /// Appends what stands behind the last of `count` entries.
-    pub fn end(&self, out: &mut Vec<u8>, count: u64) {
-        let text = if count == 0 { self.empty } else { self.end };
+    /// Appends what stands behind the last of `count` entries. JSON says it if the kernel says that some may be missing.
+    pub fn end(&self, out: &mut Vec<u8>, count: u64, outcome: DumpOutcome) {
+        let text = match (outcome, count) {
+            (DumpOutcome::Complete, 0) => self.empty,
+            (DumpOutcome::Complete, _) => self.end,
+            (DumpOutcome::Interrupted, 0) => self.empty_cut,
+            (DumpOutcome::Interrupted, _) => self.cut,
+        };
         out.extend_from_slice(text.as_bytes());
     }
 
     /// The same where the list broke off. What did not begin stays away, lest a failure look like an empty list.
     pub fn break_off(&self, out: &mut Vec<u8>, count: u64) {
         if count > 0 {
-            self.end(out, count);
+            self.end(out, count, DumpOutcome::Interrupted);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ctnetlink::client::DumpOutcome;
+
     use super::Frame;
     use crate::values::OutputFlags;
 
@@ -112,7 +135,7 @@ mod tests {
             out.push(b'x');
             out.extend_from_slice(frame.after_entry().as_bytes());
         }
-        frame.end(&mut out, count);
+        frame.end(&mut out, count, DumpOutcome::Complete);
         String::from_utf8(out).unwrap()
     }
 
@@ -140,7 +163,7 @@ mod tests {
     #[test]
     fn what_did_not_begin_is_not_ended() {
         let frame = Frame::of_expectations(OutputFlags::JSON);
-        for (count, text) in [(0, ""), (1, "\n]}\n")] {
+        for (count, text) in [(0, ""), (1, "\n],\"complete\":false}\n")] {
             let mut out = Vec::new();
             frame.break_off(&mut out, count);
             assert_eq!(String::from_utf8(out).unwrap(), text);

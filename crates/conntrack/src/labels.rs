@@ -17,16 +17,14 @@ const DEFAULT_FILE: &str = "/etc/xtables/connlabel.conf";
 
 /// What stands before the number of a label that is given without a name. No name of a label file can hold a colon.
 pub const LABEL_NUMBER: &str = "bit:";
-/// A flow has room for this many labels (`NF_CT_LABELS_MAX_SIZE`).
-const LABEL_BITS: u32 = 128;
 
 /// What the label options mean, looked up.
 #[derive(Clone, Debug, Default)]
 pub struct LabelOptions {
     /// The names, if the command line asked for the file and it has some. They are then shown.
     pub map: Option<LabelMap>,
-    /// `-l`.
-    pub wanted: Option<Labels>,
+    /// `-l`: numbers, also those that no flow can have.
+    pub wanted: Option<Vec<u32>>,
     /// `--label-add` or `--label-del`.
     pub change: Option<LabelChange>,
 }
@@ -51,42 +49,44 @@ impl LabelOptions {
         system: &dyn System,
         stderr: &mut dyn Write,
     ) -> Result<Self, UsageError> {
-        if !options.wants_labels() {
-            return Ok(Self::default());
-        }
-        let map = if names_are_needed(options) {
-            let path = options.labelmap.as_deref().unwrap_or(DEFAULT_FILE.as_ref());
-            load(Path::new(path), system, stderr)
-        } else {
-            None
+        let path = Path::new(options.labelmap.as_deref().unwrap_or(DEFAULT_FILE.as_ref()));
+        let map = match names_are_needed(options) {
+            true => load(path, system, stderr),
+            // JSON shows names if there are any.
+            false if options.output.is_json() => load(path, system, &mut std::io::sink()),
+            false => None,
         };
         let names = map.clone().unwrap_or_default();
-        let labels = |wanted: &[String]| -> Result<Option<Labels>, UsageError> {
-            if wanted.is_empty() {
-                return Ok(None);
-            }
-            let bits: Result<Vec<u32>, UsageError> = wanted
-                .iter()
-                .map(|name| {
-                    let unknown = || UsageError::UnknownLabel { name: name.clone() };
-                    number_of(name).or_else(|| names.bit(name)).ok_or_else(unknown)
-                })
-                .collect();
-            Ok(Some(Labels::from_bits(bits?)))
+        let bit = |name: &String| {
+            let unknown = || UsageError::UnknownLabel { name: name.clone() };
+            number_of(name).or_else(|| names.bit(name)).ok_or_else(unknown)
         };
-        let wanted = labels(&options.labels)?;
-        let added = labels(&options.label_add)?.map(LabelChange::Add);
+        // What no flow has room for can be looked for in vain, but not be set or cleared.
+        let fitting_bit = |name: &String| match bit(name)? {
+            bit if bit < Labels::MAX_BITS => Ok(bit),
+            bit => Err(UsageError::LabelTooHigh { name: name.clone(), bit }),
+        };
+        let fitting = |names: &[String]| -> Result<Option<Labels>, UsageError> {
+            let bits: Vec<u32> = names.iter().map(fitting_bit).collect::<Result<_, _>>()?;
+            Ok((!bits.is_empty()).then(|| Labels::from_bits(bits)))
+        };
+        let wanted: Vec<u32> = options.labels.iter().map(bit).collect::<Result<_, _>>()?;
+        let wanted = (!wanted.is_empty()).then_some(wanted);
+        let added = fitting(&options.label_add)?.map(LabelChange::Add);
         let removed = match &options.label_del {
             None => None,
             Some(LabelRemoval::All) => Some(LabelChange::RemoveAll),
-            Some(LabelRemoval::Named(names)) => labels(names)?.map(LabelChange::Remove),
+            Some(LabelRemoval::Named(names)) => fitting(names)?.map(LabelChange::Remove),
         };
         Ok(Self { map, wanted, change: added.or(removed) })
     }
 }
 
-/// Labels that are all given by number need no file.
+/// Whether the file must be there. Labels that are all given by number need none.
 fn names_are_needed(options: &Options) -> bool {
+    if !options.wants_labels() {
+        return false;
+    }
     let mut names = options.label_names().peekable();
     names.peek().is_none()
         || names.any(|name| number_of(name).is_none())
@@ -97,7 +97,7 @@ fn names_are_needed(options: &Options) -> bool {
 /// The number in `bit:NUMBER`.
 fn number_of(name: &str) -> Option<u32> {
     let number = decimal(name.strip_prefix(LABEL_NUMBER)?)?;
-    (number < LABEL_BITS).then_some(number)
+    (number < Labels::MAX_BITS).then_some(number)
 }
 
 fn load(path: &Path, system: &dyn System, stderr: &mut dyn Write) -> Option<LabelMap> {

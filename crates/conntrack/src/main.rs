@@ -4,19 +4,27 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use conntrack::real::{RealKernel, RealSystem};
+use conntrack::real::{End, RealKernel, RealStdout, RealSystem};
+use conntrack::report::{Exit, Failure};
 use conntrack::surroundings::Surroundings;
 
 fn main() -> ExitCode {
-    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let (end, stderr) = (End::default(), io::stderr());
+    let mut stdout = match RealStdout::new(&end) {
+        Ok(stdout) => stdout,
+        Err(error) => {
+            Failure::Output(error).print(&mut stderr.lock());
+            return Exit::Failure.into();
+        }
+    };
     let exit = conntrack::run::run(&mut Surroundings {
         args: std::env::args_os().collect(),
         stdin: &mut io::stdin().lock(),
-        stdout_is_terminal: stdout.is_terminal(),
-        stdout: &mut stdout.lock(),
+        stdout_is_terminal: io::stdout().is_terminal(),
+        stdout: &mut stdout,
         stderr_is_terminal: stderr.is_terminal(),
         stderr: &mut stderr.lock(),
-        kernel: &RealKernel,
+        kernel: &RealKernel(&end),
         system: &RealSystem::default(),
     });
     exit.into()

@@ -3,13 +3,16 @@
 //! A row is a string with a digit for each option: 0 forbidden, 1 mandatory, 2 optional, 3 part of a pair of which at
 //! least one must be complete, 4 allowed with `--label-add` only.
 
+use flow::Protocol;
+
 use crate::options::{CommandName, GivenOptions, OPTIONS, OptionId, Options, Table};
 use crate::protocol::{self, PairNames, Pairs, ProtocolSpec};
 use crate::usage_error::UsageError;
 use crate::values::OutputFlags;
+use crate::values::StatusList;
 
 /// Columns, in the order of [`OptionId`]:
-/// `s d r q p t u z e [ ] { } nat-range m i f n g o c b j w l < > ( ) M H`.
+/// `s d r q p t u z e [ ] { } nat-range m i f n g o c b j w l < > ( ) M @`.
 const LIST: &str = "2222202200022020222220222002220";
 /// Upstream refuses `--labelmap` here altogether, so that only labels of the default file can be used.
 const CREATE: &str = "3333112000000220022000020202242";
@@ -67,6 +70,9 @@ pub fn check(options: &Options) -> Result<(), UsageError> {
     }
     if table == Table::Conntrack {
         check_filters(command, given)?;
+        if command == CommandName::Delete && options.status.is_some_and(StatusList::is_empty) {
+            return Err(UsageError::NoStatusCondition);
+        }
     }
     Ok(())
 }
@@ -167,7 +173,10 @@ fn check_pairs(
 fn check_protocol(options: &Options, command: CommandName, table: Table) -> Result<(), UsageError> {
     let given = options.given;
     let spec = options.protocol().and_then(protocol::spec);
-    if let Some(spec) = spec {
+    // Kernels without a tracker for DCCP keep such a flow by its number alone, and so it is saved.
+    let is_generic = options.protocol() == Some(Protocol::Dccp)
+        && !given.iter().any(|option| option.letter().is_none());
+    if let Some(spec) = spec.filter(|_| !is_generic) {
         let row = protocol_row(spec, command, table);
         check_row(spec.options.iter().copied(), row, given)?;
         if let (true, Some(names), [a, b, c, d, ..]) =

@@ -1,7 +1,8 @@
 //! The real surroundings: netlink sockets, files, the clock, the time zone.
 
-use std::cell::OnceCell;
-use std::io;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -15,47 +16,73 @@ use sys::wait::{Interest, wait};
 
 use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
 
+/// What a pipe with room takes without blocking (`PIPE_BUF` of Linux).
+const PIPE_BUF: usize = 4096;
+/// So long a program that was looked up stays the owner of its port: a bulk of its changes needs one look.
+const OWNER_FOR_US: u64 = 100_000;
 /// Netlink protocol number of netfilter in `/proc/net/netlink`.
 const NETLINK_NETFILTER: &str = "12";
 
+/// The wish to end: SIGINT and SIGTERM, once events are watched.
+#[derive(Debug, Default)]
+pub struct End {
+    signals: OnceCell<EndSignals>,
+    wished: Cell<bool>,
+}
+
+impl End {
+    /// From now on a signal is a wish and does not end the process.
+    fn hold(&self) -> io::Result<()> {
+        if self.signals.get().is_none() {
+            let signals = EndSignals::hold()?;
+            // It was empty a moment ago, and there is one thread.
+            let _ = self.signals.set(signals);
+        }
+        Ok(())
+    }
+}
+
 /// The kernel that runs.
 #[derive(Debug)]
-pub struct RealKernel;
+pub struct RealKernel<'e>(pub &'e End);
 
-impl Kernel for RealKernel {
+impl Kernel for RealKernel<'_> {
     fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
         Ok(Box::new(Socket::open(0)?))
     }
 
-    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource>, OpenError> {
+    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource + '_>, OpenError> {
         // First the signals: from the moment the socket is a member, an end is an orderly one.
-        let signals = EndSignals::hold().map_err(OpenError::Open)?;
-        Ok(Box::new(EventSocket { socket: Socket::open(groups)?, signals }))
+        self.0.hold().map_err(OpenError::Open)?;
+        Ok(Box::new(EventSocket { socket: Socket::open(groups)?, end: self.0 }))
     }
 }
 
-struct EventSocket {
+struct EventSocket<'e> {
     socket: Socket,
-    signals: EndSignals,
+    end: &'e End,
 }
 
-impl EventSource for EventSocket {
+impl EventSource for EventSocket<'_> {
     fn set_buffer(&mut self, bytes: usize) -> io::Result<usize> {
         self.socket.set_receive_buffer(bytes)
     }
 
     fn wait(&mut self) -> io::Result<Wake> {
+        let Some(signals) = self.end.signals.get().filter(|_| !self.end.wished.get()) else {
+            return Ok(Wake::Stop);
+        };
         let stdout = io::stdout();
         let [stop, closed, _] = wait([
-            (self.signals.as_fd(), Interest::Readable),
+            (signals.as_fd(), Interest::Readable),
             (stdout.as_fd(), Interest::ReaderGone),
             (self.socket.as_fd(), Interest::Readable),
         ])?;
-        Ok(match (stop, closed) {
-            (true, _) => Wake::Stop,
-            (false, true) => Wake::OutputClosed,
-            (false, false) => Wake::Readable,
-        })
+        if stop && signals.take()? {
+            self.end.wished.set(true);
+            return Ok(Wake::Stop);
+        }
+        Ok(if closed { Wake::OutputClosed } else { Wake::Readable })
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
@@ -69,11 +96,89 @@ impl EventSource for EventSocket {
     }
 }
 
+/// Standard output, not buffered.
+///
+/// A reader that takes its time is waited for, also if the descriptor does not block. While signals are held back, one
+/// that comes in the meantime is noted, and a second one gives the reader up: the program can always be ended.
+#[derive(Debug)]
+pub struct RealStdout<'e> {
+    file: File,
+    end: &'e End,
+}
+
+impl<'e> RealStdout<'e> {
+    /// The standard output of this process.
+    pub fn new(end: &'e End) -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self { file, end })
+    }
+
+    /// Waits until a block can be written, which then does not block.
+    fn wait_for_room(&self) -> io::Result<()> {
+        loop {
+            let room = (self.file.as_fd(), Interest::Writable);
+            let Some(signals) = self.end.signals.get() else {
+                return wait([room]).map(|_| ());
+            };
+            let [stop, room] = wait([(signals.as_fd(), Interest::Readable), room])?;
+            if stop && signals.take()? && self.end.wished.replace(true) {
+                return Err(io::Error::other("ended by a second signal"));
+            }
+            if room {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Write for RealStdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let watched = self.end.signals.get().is_some();
+        loop {
+            let part = if watched {
+                self.wait_for_room()?;
+                bytes.get(..PIPE_BUF).unwrap_or(bytes)
+            } else {
+                bytes
+            };
+            match self.file.write(part) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The system that runs.
 #[derive(Debug, Default)]
 pub struct RealSystem {
     /// That of the environment, read when a local time is first asked for: it costs more than many a command.
     zone: OnceCell<TimeZone>,
+    /// The port that was looked up last, when, and whose it was.
+    owner: RefCell<Option<(u32, u64, Option<String>)>>,
+}
+
+impl RealSystem {
+    fn find_program(port_id: u32) -> Option<String> {
+        let sockets = std::fs::read_to_string("/proc/net/netlink").ok()?;
+        let inode = inode_of_port(&sockets, port_id)?;
+        let target = format!("socket:[{inode}]");
+        // Most programs use their process id as the port of their first socket.
+        let first = port_id.to_string();
+        if owns(&first, &target) {
+            return name_of(&first);
+        }
+        let processes = std::fs::read_dir("/proc").ok()?;
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+            .find(|process| owns(process, &target))
+            .and_then(|process| name_of(&process))
+    }
 }
 
 impl System for RealSystem {
@@ -110,20 +215,20 @@ impl System for RealSystem {
     }
 
     fn program_of_port(&self, port_id: u32) -> Option<String> {
-        let sockets = std::fs::read_to_string("/proc/net/netlink").ok()?;
-        let inode = inode_of_port(&sockets, port_id)?;
-        let target = format!("socket:[{inode}]");
-        // Most programs use their process id as the port of their first socket.
-        let first = port_id.to_string();
-        if owns(&first, &target) {
-            return name_of(&first);
+        let now_us = self.now_us();
+        let mut owner = self.owner.borrow_mut();
+        match &*owner {
+            Some((port, then_us, name))
+                if *port == port_id && now_us.saturating_sub(*then_us) < OWNER_FOR_US =>
+            {
+                name.clone()
+            }
+            _ => {
+                let name = Self::find_program(port_id);
+                *owner = Some((port_id, now_us, name.clone()));
+                name
+            }
         }
-        let processes = std::fs::read_dir("/proc").ok()?;
-        processes
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-            .find(|process| owns(process, &target))
-            .and_then(|process| name_of(&process))
     }
 }
 

@@ -146,6 +146,13 @@ impl Failure {
     pub fn print_details(&self, stderr: &mut dyn Write) {
         match self {
             Self::BatchFile { error, .. } => print_line(stderr, &error_text(error)),
+            Self::Open(OpenError::Bind(error)) if error.raw_os_error() == Some(EPERM) => {
+                print_line(stderr, "hint: watching events needs the right CAP_NET_ADMIN.");
+            }
+            Self::Open(OpenError::Open(_)) => print_line(stderr, NO_CONNTRACK),
+            Self::Request { command, error, .. } if lacks_conntrack(*command, error) => {
+                print_line(stderr, NO_CONNTRACK);
+            }
             Self::AtLine { failure, .. } if failure.exit() == Exit::OutputClosed => {}
             Self::AtLine { line, .. } => print_line(stderr, &format!("in line {line}")),
             _ => {}
@@ -161,6 +168,19 @@ pub fn message(stderr: &mut dyn Write, text: &str) {
 /// Prints a line. If standard error fails there is nowhere to say so.
 pub fn print_line(stderr: &mut dyn Write, text: &str) {
     let _ = stderr.write_all(format!("{text}\n").as_bytes());
+}
+
+const EPERM: i32 = 1;
+const EINVAL: i32 = 22;
+
+const NO_CONNTRACK: &str = "hint: this kernel may lack connection tracking or its netlink interface (modules \
+     nf_conntrack, nf_conntrack_netlink).";
+
+/// The kernel answers EINVAL to a subsystem that it does not have. Lists and counts have little else to refuse.
+fn lacks_conntrack(command: CommandName, error: &ClientError) -> bool {
+    use CommandName::{Count, Flush, List, Stats};
+    matches!(command, Count | Flush | List | Stats)
+        && error.kernel().is_some_and(|refusal| refusal.errno == EINVAL)
 }
 
 /// Linux's `ENOTSUPP`, which the C library has no name for.
@@ -184,8 +204,8 @@ fn kernel_text(command: CommandName, table: Table, errno: i32) -> Option<&'stati
     use CommandName::{Add, Count, Create, Delete, Get, List, Stats};
     let expectations = table == Table::Expect;
     match errno {
-        1 => Some("sorry, you must be root or get CAP_NET_ADMIN capability to do this"),
-        22 if !matches!(command, Count | Stats | Add) => Some("invalid parameters"),
+        EPERM => Some("sorry, you must be root or get CAP_NET_ADMIN capability to do this"),
+        EINVAL if !matches!(command, Count | Stats | Add) => Some("invalid parameters"),
         2 if command == Create && expectations => Some("master conntrack not found"),
         _ if expectations => None,
         17 if command == Create => Some("Such conntrack exists, try -U to update"),

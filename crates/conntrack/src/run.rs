@@ -26,7 +26,7 @@ use crate::surroundings::{Surroundings, System};
 use crate::values::OutputFlags;
 
 /// A client of whatever the kernel is.
-type KernelClient = Client<Box<dyn Transport>>;
+pub(crate) type KernelClient = Client<Box<dyn Transport>>;
 
 /// Runs the program and returns how it ended. Everything it touches is in `surroundings`.
 pub fn run(surroundings: &mut Surroundings<'_>) -> Exit {
@@ -48,8 +48,8 @@ fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
     let (options, labels) = parse(words, surroundings.system, surroundings.stderr)?;
     let command = Command::new(&options, &labels);
     let (name, table) = options.command.unwrap_or((CommandName::Help, Table::Conntrack));
-    let mode = Mode::Single;
-    Session { surroundings, name, table, mode, flags: options.output, labels: &labels }
+    let (mode, idle) = (Mode::Single, &mut Vec::new());
+    Session { surroundings, name, table, mode, flags: options.output, labels: &labels, idle }
         .run(&command)
 }
 
@@ -118,6 +118,8 @@ pub(crate) struct Session<'s, 'a> {
     pub(crate) mode: Mode,
     pub(crate) flags: OutputFlags,
     pub(crate) labels: &'s LabelOptions,
+    /// Clients that a line of a batch left for the next one.
+    pub(crate) idle: &'s mut Vec<KernelClient>,
 }
 
 impl Session<'_, '_> {
@@ -161,7 +163,10 @@ impl Session<'_, '_> {
         }
     }
 
-    fn connect(&self) -> Result<KernelClient, Failure> {
+    fn connect(&mut self) -> Result<KernelClient, Failure> {
+        if let Some(client) = self.idle.pop() {
+            return Ok(client);
+        }
         let transport = self.surroundings.kernel.connect().map_err(Failure::Open)?;
         // Any number will do; upstream begins with the time.
         let first = u32::try_from(self.surroundings.system.now_us() / 1_000_000 % (1 << 31));

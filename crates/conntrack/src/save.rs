@@ -43,7 +43,7 @@ pub fn write_whole_flow(
     if let Some(status) = flow.status() {
         option(out, "-u", Some(status_list(status - Status::EXPECTED)));
     }
-    option(out, "-m", flow.mark().filter(|mark| mark.0 != 0).map(|mark| mark.0));
+    option(out, "-m", flow.mark().map(|mark| mark.0));
     if let Some(set) = flow.labels().filter(|set| !set.is_empty()) {
         let names = set.bits().map(|bit| match labels.and_then(|map| map.name(bit)) {
             Some(name) => name.to_owned(),
@@ -163,15 +163,17 @@ fn keys(out: &mut Vec<u8>, original: &Tuple, reply: &Tuple) {
 }
 
 fn ports(out: &mut Vec<u8>, names: [&str; 4], original: &Tuple, reply: &Tuple) {
-    let Ports { src, dst } = original.key.ports().unwrap_or_default();
-    let answer = reply.key.ports().unwrap_or_default();
+    // A kernel without a tracker for the protocol knows no ports.
+    let (Some(Ports { src, dst }), Some(answer)) = (original.key.ports(), reply.key.ports()) else {
+        return;
+    };
     for (name, port) in names.into_iter().zip([src, dst, answer.src, answer.dst]) {
         option(out, name, Some(port));
     }
 }
 
 fn icmp(out: &mut Vec<u8>, names: [&str; 3], original: &Tuple) {
-    let IcmpKey { kind, code, id } = original.key.icmp().unwrap_or_default();
+    let Some(IcmpKey { kind, code, id }) = original.key.icmp() else { return };
     for (name, value) in names.into_iter().zip([u16::from(kind), u16::from(code), id]) {
         option(out, name, Some(value));
     }

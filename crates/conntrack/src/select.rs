@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use ctnetlink::{DumpFilter, StatusFilter};
 use flow::{
-    Direction, Family, FlowId, FlowRead, Labels, MaskedMark, PartialTuple, PerDirection, ProtoInfo,
-    Status, Translation, Tuple, Zone,
+    Direction, Family, FlowId, FlowRead, MaskedMark, PartialTuple, PerDirection, ProtoInfo, Status,
+    Translation, Tuple, Zone,
 };
 
 use crate::options::{Options, ProtocolState};
@@ -41,8 +41,8 @@ pub struct Selection {
     pub zone: Option<Zone>,
     /// Zones of one direction. Absent counts as 0.
     pub direction_zones: PerDirection<Option<Zone>>,
-    /// Labels that must all be set.
-    pub labels: Option<Labels>,
+    /// Numbers of labels that must all be set.
+    pub labels: Option<Vec<u32>>,
 }
 
 /// The conditions of `-n`, `-g` and `-j`.
@@ -58,7 +58,7 @@ pub struct NatSelection {
 
 impl Selection {
     /// All conditions that the options state, with the labels looked up.
-    pub fn from_options(options: &Options, labels: Option<Labels>) -> Self {
+    pub fn from_options(options: &Options, labels: Option<Vec<u32>>) -> Self {
         let networks = [options.src_network(), options.dst_network()];
         let mut original = options.original;
         let [src_network, dst_network] = networks;
@@ -111,10 +111,9 @@ impl Selection {
             && self.matches_status(flow.status())
             && self.state.is_none_or(|state| has_state(flow.protoinfo(), state))
             && self.matches_zones(flow)
-            && self
-                .labels
-                .as_ref()
-                .is_none_or(|wanted| flow.labels().is_some_and(|labels| labels.contains(wanted)))
+            && self.labels.as_ref().is_none_or(|wanted| {
+                flow.labels().is_some_and(|set| wanted.iter().all(|bit| set.has(*bit)))
+            })
     }
 
     fn matches_networks(&self, original: &Tuple) -> bool {

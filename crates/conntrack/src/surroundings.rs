@@ -33,7 +33,7 @@ pub trait Kernel {
     /// A socket for requests.
     fn connect(&self) -> Result<Box<dyn Transport>, OpenError>;
     /// A socket that receives events of these multicast groups (bit n for group n + 1).
-    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource>, OpenError>;
+    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource + '_>, OpenError>;
 }
 
 /// What ended the wait for events.

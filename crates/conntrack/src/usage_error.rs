@@ -135,6 +135,17 @@ pub enum UsageError {
         /// The name as typed.
         name: String,
     },
+    /// A label to set or clear has a number that no flow has room for.
+    #[error("label '{name}' has number {bit}, but a flow has room for 0 to 127 only")]
+    LabelTooHigh {
+        /// The name as typed.
+        name: String,
+        /// Its number in the label file.
+        bit: u32,
+    },
+    /// `-D -u` with words that are no condition.
+    #[error("status list without a condition: every flow would be deleted")]
+    NoStatusCondition,
     /// `-j` with `-n` or `-g`.
     #[error("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'")]
     AnyNatWithOther,

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -229,6 +230,31 @@ fn events_into_a_pipe_that_takes_one_line_end_the_pipeline() {
     assert!(stdout.starts_with("    [NEW] udp "), "{output:?}");
     assert_eq!(stdout.lines().count(), 1, "{output:?}");
     assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn events_whose_reader_reads_nothing_end_with_a_second_signal() {
+    let Some(words) = unshare() else { return };
+    let mut watcher = Watcher::start(words, "");
+    // More lines than a pipe holds.
+    let line = |port| format!("-I -s 192.0.2.1 -d 192.0.2.2 -p udp --sport {port} --dport 9 -t 60");
+    let lines = (1..2000).map(line).collect::<Vec<_>>().join("\n");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("unread-{}", watcher.0.id()));
+    fs::write(&file, lines).unwrap();
+    watcher.beside(&format!("-R {}", file.display()));
+    fs::remove_file(file).unwrap();
+    // Two signals that come before the first is taken are one, so they go on.
+    let status = until("the watcher ends", || {
+        let ended = watcher.0.try_wait().unwrap();
+        if ended.is_none() {
+            watcher.signal("TERM");
+        }
+        ended
+    });
+    assert_eq!(status.code(), Some(1), "{status}");
+    let (_, stdout, stderr) = watcher.end();
+    assert!(stdout.ends_with('\n') || stdout.len() >= 4096, "{}", stdout.len());
+    assert!(stderr.ends_with("cannot write the output: ended by a second signal\n"), "{stderr}");
 }
 
 /// Runs the script with 2000 inserts on its standard input.

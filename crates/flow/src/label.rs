@@ -26,7 +26,10 @@ impl Labels {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Sixteen bytes with these bits set. Bits that a flow cannot have are left out.
+    /// A flow has room for bits below this.
+    pub const MAX_BITS: u32 = 128;
+
+    /// Sixteen bytes with these bits set. A bit that a flow has no room for is left out: check it before.
     pub fn from_bits(bits: impl IntoIterator<Item = u32>) -> Self {
         let mut labels = Self([0; MAX_BYTES].into());
         for bit in bits {

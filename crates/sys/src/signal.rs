@@ -22,6 +22,11 @@ impl EndSignals {
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Self { fd })
     }
+
+    /// Takes one signal that has come; whether there was one.
+    pub fn take(&self) -> io::Result<bool> {
+        Ok(self.fd.read_signal()?.is_some())
+    }
 }
 
 impl AsFd for EndSignals {

@@ -13,6 +13,8 @@ pub enum Interest {
     Readable,
     /// That its reader is gone (a pipe or socket that is written to).
     ReaderGone,
+    /// Room for at least `PIPE_BUF` bytes, or an error.
+    Writable,
 }
 
 /// Waits without limit until at least one descriptor is ready, and tells which are.
@@ -22,6 +24,7 @@ pub fn wait<const N: usize>(descriptors: [(BorrowedFd<'_>, Interest); N]) -> io:
         let events = match interest {
             Interest::Readable => PollFlags::POLLIN,
             Interest::ReaderGone => PollFlags::empty(),
+            Interest::Writable => PollFlags::POLLOUT,
         };
         PollFd::new(fd, events)
     });

@@ -187,7 +187,7 @@ impl<'a> Scan<'a> {
                 self.options.timeout_s = Some(checked(id, text, decimal_or_hex)?);
             }
             OptionId::BufferSize => {
-                self.options.buffer_size = Some(checked(id, text, decimal_or_hex)?);
+                self.options.buffer_size = Some(checked(id, text, buffer_size)?);
             }
             OptionId::Mark => self.options.mark = Some(expected(id, text, masked_mark)?),
             OptionId::Secmark => self.options.secmark = Some(expected(id, text, strtoul)?),
@@ -387,6 +387,11 @@ fn checked<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, UsageError> {
     parse(text).ok_or_else(|| UsageError::InvalidValue { text: text.into(), option })
+}
+
+/// The kernel takes a signed number, and what is negative as the least.
+fn buffer_size(text: &str) -> Option<u32> {
+    decimal_or_hex(text).filter(|bytes| i32::try_from(*bytes).is_ok())
 }
 
 /// The kernel's names have 1 to 15 bytes.

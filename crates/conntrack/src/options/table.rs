@@ -141,7 +141,7 @@ pub const OPTIONS: [OptionSpec; 57] = [
     option(OptionId::ReplyZone, b')', Required, &["reply-zone"]),
     option(OptionId::Labelmap, b'M', Required, &["labelmap"]),
     // Not an option of upstream. The name must not take an abbreviation away from one that is.
-    option(OptionId::CtHelper, b'H', Required, &["ct-helper"]),
+    option(OptionId::CtHelper, b'@', Required, &["ct-helper"]),
     protocol_option(OptionId::OrigPortSrc, &["sport", "orig-port-src"]),
     protocol_option(OptionId::OrigPortDst, &["dport", "orig-port-dst"]),
     protocol_option(OptionId::ReplyPortSrc, &["reply-port-src"]),

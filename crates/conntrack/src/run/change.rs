@@ -27,6 +27,7 @@ impl Session<'_, '_> {
     ) -> Result<Exit, Failure> {
         let mut client = self.connect()?;
         client.execute(&Request::PutFlow(request, mode)).map_err(|error| self.refused(error))?;
+        self.idle.push(client);
         if self.mode == Mode::Single {
             let what = match mode {
                 CreateMode::CreateOnly => "flow entries have been created.",
@@ -109,7 +110,7 @@ impl Session<'_, '_> {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
             if selection.matches(&flow) { on_match(&mut act, &flow) } else { Ok(()) }
         });
-        let Act { frame, mut output, count, .. } = act;
+        let Act { client, frame, mut output, count, .. } = act;
         let outcome = match walked {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -119,7 +120,7 @@ impl Session<'_, '_> {
                 return shown.and(Err(self.refused(error)));
             }
         };
-        frame.end(output.buffer(), count);
+        frame.end(output.buffer(), count, outcome);
         let exit = match self.mode {
             Mode::BatchLine => {
                 output.finish()?;
@@ -131,6 +132,7 @@ impl Session<'_, '_> {
             }
         };
         self.warn_if_interrupted(outcome);
+        self.idle.extend([reader, client]);
         Ok(exit)
     }
 }

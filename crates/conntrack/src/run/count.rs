@@ -55,14 +55,21 @@ impl Session<'_, '_> {
             cpus.add(statistics.cpu.into(), statistics.counters());
             Ok::<(), ClientError>(())
         });
-        if let Err(error) = dumped {
-            let file = self.surroundings.system.read(Path::new(STATISTICS_FILE));
-            cpus = match file.ok().and_then(|file| statistics_of_file(&file, self.flags)) {
-                Some(cpus) => cpus,
-                None => return Err(self.refused(error)),
-            };
-        }
-        self.print(&cpus.finish())
+        let outcome = match dumped {
+            Ok(outcome) => {
+                self.warn_if_interrupted(outcome);
+                outcome
+            }
+            Err(error) => {
+                let file = self.surroundings.system.read(Path::new(STATISTICS_FILE));
+                cpus = match file.ok().and_then(|file| statistics_of_file(&file, self.flags)) {
+                    Some(cpus) => cpus,
+                    None => return Err(self.refused(error)),
+                };
+                DumpOutcome::Complete
+            }
+        };
+        self.print(&cpus.finish(outcome))
     }
 
     pub(super) fn expectation_statistics(&mut self) -> Result<Exit, Failure> {
@@ -76,7 +83,7 @@ impl Session<'_, '_> {
             });
         let outcome = dumped.map_err(|error| self.refused(error))?;
         self.warn_if_interrupted(outcome);
-        self.print(&cpus.finish())
+        self.print(&cpus.finish(outcome))
     }
 }
 
@@ -104,8 +111,8 @@ impl CpuList {
         self.text.extend_from_slice(self.frame.after_entry().as_bytes());
     }
 
-    fn finish(mut self) -> Vec<u8> {
-        self.frame.end(&mut self.text, self.count);
+    fn finish(mut self, outcome: DumpOutcome) -> Vec<u8> {
+        self.frame.end(&mut self.text, self.count, outcome);
         self.text
     }
 }
@@ -139,12 +146,14 @@ fn statistics_of_file(file: &[u8], flags: OutputFlags) -> Option<CpuList> {
 
 #[cfg(test)]
 mod tests {
+    use ctnetlink::client::DumpOutcome;
+
     use super::statistics_of_file;
     use crate::values::OutputFlags;
 
     fn text(file: &[u8], flags: OutputFlags) -> Option<String> {
         let cpus = statistics_of_file(file, flags)?;
-        Some(String::from_utf8(cpus.finish()).unwrap())
+        Some(String::from_utf8(cpus.finish(DumpOutcome::Complete)).unwrap())
     }
 
     #[test]

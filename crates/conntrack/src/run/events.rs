@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
+use ctnetlink::client::DumpOutcome;
 use ctnetlink::wire::{MessageFlags, MessageKind, Messages, RawMessage, Subsystem};
 use ctnetlink::{DecodeError, ExpectationAttributes, FlowView};
 use flow::EventKind;
@@ -149,7 +150,7 @@ impl Session<'_, '_> {
             let written = output.finish();
             return written.and(Err(failure));
         }
-        frame.end(output.buffer(), count);
+        frame.end(output.buffer(), count, DumpOutcome::Complete);
         output.finish()?;
         message(self.surroundings.stderr, &closing(count, S::CLOSING));
         Ok(Exit::Success)

@@ -39,7 +39,7 @@ impl Session<'_, '_> {
                 return shown.and(Err(self.failure(stopped)));
             }
         };
-        frame.end(output.buffer(), count);
+        frame.end(output.buffer(), count, outcome);
         output.finish_with_closing(self.surroundings.stderr, &closing(count, SHOWN))?;
         self.warn_if_interrupted(outcome);
         Ok(Exit::Success)
@@ -57,7 +57,7 @@ impl Session<'_, '_> {
         frame.before_entry(&mut text, 0);
         self.printer().write_expectation(&mut text, &expectation, Occasion::Listed);
         text.extend_from_slice(frame.after_entry().as_bytes());
-        frame.end(&mut text, 1);
+        frame.end(&mut text, 1, DumpOutcome::Complete);
         self.print(&text)
     }
 

@@ -35,8 +35,8 @@ impl<'p, 'o> FlowLines<'p, 'o> {
     }
 
     /// Closes the document.
-    fn end(mut self) -> (Output<'o>, u64) {
-        self.frame.end(self.output.buffer(), self.count);
+    fn end(mut self, outcome: DumpOutcome) -> (Output<'o>, u64) {
+        self.frame.end(self.output.buffer(), self.count, outcome);
         (self.output, self.count)
     }
 
@@ -75,7 +75,7 @@ impl Session<'_, '_> {
                 return shown.and(Err(self.failure(stopped)));
             }
         };
-        let (output, count) = lines.end();
+        let (output, count) = lines.end(outcome);
         output.finish_with_closing(self.surroundings.stderr, &closing(count, SHOWN))?;
         self.warn_if_interrupted(outcome);
         if count == 0 && list == FlowList::Table && self.surroundings.stderr_is_terminal {
@@ -101,7 +101,7 @@ impl Session<'_, '_> {
             Ok(Ok(shown)) => shown?,
             Ok(Err(error)) | Err(error) => return Err(self.refused(error)),
         }
-        let (output, count) = lines.end();
+        let (output, count) = lines.end(DumpOutcome::Complete);
         output.finish_with_closing(self.surroundings.stderr, &closing(count, SHOWN))?;
         Ok(unless_none(count))
     }

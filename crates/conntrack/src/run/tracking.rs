@@ -59,7 +59,7 @@ impl Session<'_, '_> {
         }
     }
 
-    fn table_is_empty(&self) -> bool {
+    fn table_is_empty(&mut self) -> bool {
         let Ok(mut client) = self.connect() else {
             return false;
         };
@@ -75,7 +75,7 @@ impl Session<'_, '_> {
     }
 
     /// Whether a rule of nftables names something that tracks; `None` if the rules cannot be read.
-    fn tracks_by_rule(&self) -> Option<bool> {
+    fn tracks_by_rule(&mut self) -> Option<bool> {
         let mut client = self.connect().ok()?;
         let mut found = false;
         let dumped = client.dump(&Request::DumpRules, |message| {

@@ -144,13 +144,11 @@ fn status_bits_must_be_set_and_clear_and_both_go_to_the_kernel() {
 fn all_labels_must_be_set() {
     let mut flow = plain();
     flow.labels = Some(Labels::from_bits([1, 2]));
-    let wanting = |bits: &[u32]| Selection {
-        labels: Some(Labels::from_bits(bits.iter().copied())),
-        ..Selection::default()
-    };
+    let wanting = |bits: &[u32]| Selection { labels: Some(bits.to_vec()), ..Selection::default() };
     assert!(wanting(&[1]).matches(&flow));
     assert!(wanting(&[1, 2]).matches(&flow));
     assert!(!wanting(&[1, 3]).matches(&flow));
+    assert!(!wanting(&[200]).matches(&flow), "a label that no flow can have");
     flow.labels = None;
     assert!(!wanting(&[1]).matches(&flow));
 }

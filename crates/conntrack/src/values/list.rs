@@ -16,6 +16,13 @@ pub struct StatusList {
     pub clear: Status,
 }
 
+impl StatusList {
+    /// Whether it names no bit, neither as set nor as clear.
+    pub fn is_empty(self) -> bool {
+        self.set.is_empty() && self.clear.is_empty()
+    }
+}
+
 bitflags::bitflags! {
     /// The kinds of events that `-e` names.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

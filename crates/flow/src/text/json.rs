@@ -34,6 +34,10 @@ pub struct Document {
     pub end: &'static str,
     /// The whole document if there is no entry.
     pub empty: &'static str,
+    /// Stands after the last one of a list that is not whole.
+    pub cut: &'static str,
+    /// The whole document if no entry is known of a list that is not whole.
+    pub empty_cut: &'static str,
 }
 
 impl Document {
@@ -43,17 +47,21 @@ impl Document {
         between: ",\n",
         end: "\n]}\n",
         empty: "{\"version\":1,\"flows\":[]}\n",
+        cut: "\n],\"complete\":false}\n",
+        empty_cut: "{\"version\":1,\"flows\":[],\"complete\":false}\n",
     };
     /// A list of expectations.
     pub const EXPECTATIONS: Self = Self {
         begin: "{\"version\":1,\"expectations\":[\n",
         empty: "{\"version\":1,\"expectations\":[]}\n",
+        empty_cut: "{\"version\":1,\"expectations\":[],\"complete\":false}\n",
         ..Self::FLOWS
     };
     /// A list of CPUs with their counters.
     pub const CPUS: Self = Self {
         begin: "{\"version\":1,\"cpus\":[\n",
         empty: "{\"version\":1,\"cpus\":[]}\n",
+        empty_cut: "{\"version\":1,\"cpus\":[],\"complete\":false}\n",
         ..Self::FLOWS
     };
 }
