@@ -50,8 +50,6 @@ pub enum Failure {
     },
     /// Receiving events failed.
     Events(io::Error),
-    /// An event is malformed.
-    BadEvent(ctnetlink::DecodeError),
     /// Standard output failed.
     Output(io::Error),
     /// A batch file cannot be opened.
@@ -100,11 +98,9 @@ impl Failure {
             Self::Usage(_) | Self::BatchFile { .. } | Self::Batch(_) => Exit::Usage,
             Self::AtLine { failure, .. } => failure.exit(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OutputClosed,
-            Self::Open(_)
-            | Self::Request { .. }
-            | Self::Events(_)
-            | Self::BadEvent(_)
-            | Self::Output(_) => Exit::Failure,
+            Self::Open(_) | Self::Request { .. } | Self::Events(_) | Self::Output(_) => {
+                Exit::Failure
+            }
         }
     }
 
@@ -129,7 +125,6 @@ impl Failure {
             Self::Events(error) => {
                 format!("failed to received netlink event: {}", error_text(error))
             }
-            Self::BadEvent(error) => format!("failed to received netlink event: {error}"),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
             Self::Output(error) => format!("cannot write the output: {}", error_text(error)),
             Self::BatchFile { name, .. } => format!("Failed to open file {name} for reading"),

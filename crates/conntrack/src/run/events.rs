@@ -141,9 +141,9 @@ impl Session<'_, '_> {
         shown: &S,
     ) -> Result<Exit, Failure> {
         let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
-        let mut watch = Watch { subsystem, frame, shown, output, count: 0 };
+        let mut watch = Watch { subsystem, frame, shown, output, count: 0, left_out: 0 };
         let ended = watch.follow(source, self.surroundings.stderr);
-        let Watch { mut output, count, .. } = watch;
+        let Watch { mut output, count, left_out, .. } = watch;
         if let Err(failure) = ended {
             // What was read before the failure is shown.
             frame.break_off(output.buffer(), count);
@@ -153,7 +153,7 @@ impl Session<'_, '_> {
         frame.end(output.buffer(), count, DumpOutcome::Complete);
         output.finish()?;
         message(self.surroundings.stderr, &closing(count, S::CLOSING));
-        Ok(Exit::Success)
+        Ok(if left_out == 0 { Exit::Success } else { Exit::Failure })
     }
 }
 
@@ -164,6 +164,8 @@ struct Watch<'s, 'o, S> {
     shown: &'s S,
     output: Output<'o>,
     count: u64,
+    /// Datagrams that could not be understood.
+    left_out: u64,
 }
 
 impl<S: ShowEvent> Watch<'_, '_, S> {
@@ -206,32 +208,47 @@ impl<S: ShowEvent> Watch<'_, '_, S> {
                 }
                 Received::Datagram(len) => {
                     let expected = "an event of at most 64 KiB";
-                    let too_long = Failure::BadEvent(DecodeError::Body { len, expected });
-                    self.show(buffer.get(..len).ok_or(too_long)?)?;
+                    let understood = match buffer.get(..len) {
+                        Some(datagram) => self.show(datagram)?,
+                        None => Err(DecodeError::Body { len, expected }),
+                    };
+                    // One event that cannot be read is no reason to miss the next.
+                    if let Err(error) = understood {
+                        self.output.flush()?;
+                        print_line(stderr, &format!("WARNING: an event is left out: {error}"));
+                        self.left_out += 1;
+                    }
                 }
             }
         }
         self.output.flush()
     }
 
-    fn show(&mut self, datagram: &[u8]) -> Result<(), Failure> {
+    /// Shows what a datagram says, up to what cannot be understood in it.
+    fn show(&mut self, datagram: &[u8]) -> Result<Result<(), DecodeError>, Failure> {
         for message in Messages::new(datagram) {
-            let message = message.map_err(Failure::BadEvent)?;
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => return Ok(Err(error)),
+            };
             let Some(occasion) = occasion(&message, self.subsystem) else {
                 continue;
             };
             let entry = self.output.buffer().len();
             self.frame.before_entry(self.output.buffer(), self.count);
-            let shown = self.shown.show(&message, occasion, self.output.buffer());
-            if let Ok(true) = shown {
-                self.count += 1;
-                self.output.end_of_entry(self.frame.after_entry())?;
-            } else {
-                self.output.buffer().truncate(entry);
-                shown.map_err(Failure::BadEvent)?;
+            match self.shown.show(&message, occasion, self.output.buffer()) {
+                Ok(true) => {
+                    self.count += 1;
+                    self.output.end_of_entry(self.frame.after_entry())?;
+                }
+                Ok(false) => self.output.buffer().truncate(entry),
+                Err(error) => {
+                    self.output.buffer().truncate(entry);
+                    return Ok(Err(error));
+                }
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 
