@@ -1,4 +1,7 @@
 //! Counting tests: the sums of libtest's and of our own runners' summary lines.
+//!
+//! libtest has no word for a test that finds out while it runs that it cannot: such a test passes. Ours print a line
+//! `SKIPPED: reason` each, which takes one from the passed and adds it to the skipped.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
@@ -47,11 +50,20 @@ impl Counts {
         parts.next().is_none().then_some(counts)
     }
 
+    /// The same with tests that passed only because they did not run.
+    fn with_skipped(self, number: u64) -> Self {
+        let skipped = number.min(self.passed);
+        Self { passed: self.passed - skipped, skipped: self.skipped + skipped, ..self }
+    }
+
     /// The exit code of a run with this result.
     pub(crate) fn exit_code(self) -> ExitCode {
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
+
+/// What a line begins with that a test prints instead of running.
+const SKIPPED: &str = "SKIPPED: ";
 
 fn number(part: &str, unit: &str) -> Option<u64> {
     part.strip_suffix(unit)?.parse().ok()
@@ -92,22 +104,25 @@ pub(crate) fn counted(command: &mut Command, read: fn(&str) -> Option<Counts>) -
     Ok(total)
 }
 
-/// Copies lines and adds up those that `read` knows.
+/// Copies lines and adds up those that `read` knows, and those of tests that could not run.
 fn pass_on(
     lines: impl BufRead,
     out: &mut impl Write,
     read: fn(&str) -> Option<Counts>,
 ) -> io::Result<Counts> {
     let mut total = Counts::default();
+    let mut skipped = 0;
     for line in lines.split(b'\n') {
         let line = line?;
         // A closed standard output must not end the run before its result is known.
         let _ = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
-        if let Some(counts) = read(&String::from_utf8_lossy(&line)) {
+        let line = String::from_utf8_lossy(&line);
+        if let Some(counts) = read(&line) {
             total += counts;
         }
+        skipped += u64::from(line.starts_with(SKIPPED));
     }
-    Ok(total)
+    Ok(total.with_skipped(skipped))
 }
 
 #[cfg(test)]
@@ -143,6 +158,13 @@ mod tests {
         let total = pass_on(&text[..], &mut out, Counts::from_summary).unwrap();
         assert_eq!(total, counts(2, 2, 4));
         assert_eq!(out, text);
+    }
+
+    #[test]
+    fn test_that_says_it_was_skipped_does_not_count_as_passed() {
+        let text = b"SKIPPED: no right\ntest a ... ok\n3 passed, 0 failed, 1 skipped\n";
+        let total = pass_on(&text[..], &mut Vec::new(), Counts::from_summary).unwrap();
+        assert_eq!(total, counts(2, 0, 2));
     }
 
     #[test]

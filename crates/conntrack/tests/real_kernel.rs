@@ -1,19 +1,22 @@
 //! The built program on the kernel that runs, each test in a network namespace of its own.
 //!
 //! What needs a real terminal, a real pipe or a real signal. Without the right to make a namespace, or without a program
-//! that a test needs, the test says so on standard error and counts as passed; root must be able to make one.
+//! that a test needs, the test says so and counts as skipped; root must be able to make one.
 //! Needed beside the kernel: `unshare`, `nsenter` and `script` of util-linux, and `nft` for one test.
 #![forbid(unsafe_code)]
 #![cfg(test)]
 
+mod namespace;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::Duration;
+
+use namespace::{has, is_root, unshare};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conntrack");
 /// How often to look, and how many times before it is too late: 20 seconds in all.
@@ -21,36 +24,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LOOKS: usize = 2000;
 
 const INSERT: &str = "-I -s 192.0.2.1 -d 198.51.100.1 -p udp --sport 1 --dport 53 -t 600";
-
-/// The words before a command that runs in a fresh namespace. `None`, with the reason on standard error, if none can be
-/// made.
-fn unshare() -> Option<&'static [&'static str]> {
-    let is_root = is_root();
-    let words: &[&str] =
-        if is_root { &["unshare", "-n", "--"] } else { &["unshare", "-r", "-n", "--"] };
-    let tried = Command::new(words[0]).args(&words[1..]).arg("true").output();
-    match tried {
-        Ok(output) if output.status.success() => Some(words),
-        other => {
-            assert!(!is_root, "root cannot make a network namespace: {other:?}");
-            eprintln!("SKIPPED: no right to make a network namespace: {other:?}");
-            None
-        }
-    }
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-/// Whether this program is installed; says so if not.
-fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        eprintln!("SKIPPED: {program} is not installed");
-    }
-    found
-}
 
 /// A shell in a fresh namespace, `$0` being the program.
 fn shell(words: &[&str], script: &str) -> Command {
