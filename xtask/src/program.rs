@@ -5,6 +5,8 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -27,7 +29,12 @@ fn search_path() -> Vec<PathBuf> {
 
 /// Where a program is found, or `None`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    search_path().into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+    search_path().into_iter().map(|folder| folder.join(name)).find(|path| is_program(path))
+}
+
+/// Whether this is a file that somebody may run.
+pub(crate) fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 /// A command that finds the administrator's programs too.
@@ -96,6 +103,13 @@ pub(crate) fn no_arguments(words: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_that_nobody_may_run_is_no_program() {
+        assert!(is_program(Path::new("/bin/sh")));
+        assert!(!is_program(Path::new(env!("CARGO_MANIFEST_PATH"))));
+        assert!(!is_program(Path::new("/bin")));
+    }
 
     #[test]
     fn line_names_a_program_as_it_is_found_from_its_folder() {

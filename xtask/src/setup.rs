@@ -4,31 +4,47 @@
 //! through a `sudo` that asks no password; else the message names what to install.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::program::{self, Result};
 
-/// A program, or the path of a file, and the Debian package that has it.
-const NEEDED: &[(&str, &str)] = &[
+/// How to see that something is there.
+enum Sign {
+    /// A program of this name is found.
+    Program(&'static str),
+    /// This file exists.
+    File(&'static str),
+    /// The system's own python3 can import this module. Another python3 before it in `PATH` has other modules.
+    Module(&'static str),
+}
+
+use Sign::{File, Module, Program};
+
+/// The python3 that the scripts which need a module are run by, as their first lines say.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// What is needed, and the Debian package that has it.
+const NEEDED: &[(Sign, &str)] = &[
     // Names of protocols, as `-p esp` takes them. A minimal system has none.
-    ("/etc/protocols", "netbase"),
-    ("bash", "bash"),
+    (File("/etc/protocols"), "netbase"),
+    (Program("bash"), "bash"),
     // The program of upstream is the reference that `compare` and some tests run beside ours.
-    ("conntrack", "conntrack"),
-    ("ip", "iproute2"),
-    ("jq", "jq"),
-    // Checks JSON output against the schema; the module that it comes with is what is used.
-    ("jsonschema", "python3-jsonschema"),
-    ("mount", "mount"),
-    ("nft", "nftables"),
-    ("nsenter", "util-linux"),
-    ("ps", "procps"),
-    ("python3", "python3"),
-    ("script", "bsdutils"),
-    ("setpriv", "util-linux"),
-    ("sysctl", "procps"),
-    ("unshare", "util-linux"),
+    (Program("conntrack"), "conntrack"),
+    (Program("ip"), "iproute2"),
+    (Program("jq"), "jq"),
+    // Checks JSON output against the schema.
+    (Module("jsonschema"), "python3-jsonschema"),
+    (Program("mount"), "mount"),
+    (Program("nft"), "nftables"),
+    (Program("nsenter"), "util-linux"),
+    (Program("ps"), "procps"),
+    (Program(PYTHON), "python3"),
+    (Program("script"), "bsdutils"),
+    (Program("setpriv"), "util-linux"),
+    (Program("sysctl"), "procps"),
+    (Program("unshare"), "util-linux"),
 ];
 
 /// The command `setup`.
@@ -41,22 +57,22 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
 
 /// Installs what is missing, or says what that is.
 pub(crate) fn install_missing() -> Result<()> {
-    let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !is_there(name)).collect();
+    let missing: Vec<_> = NEEDED.iter().filter(|(sign, _)| !sign.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
+    let names: Vec<_> = missing.iter().map(|(sign, _)| sign.to_string()).collect();
     let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
     let packages: Vec<_> = packages.into_iter().collect();
     if program::find("apt-get").is_none() {
-        return Err(format!("please install these: {}", programs.join(" ")));
+        return Err(format!("please install these: {}", names.join(", ")));
     }
     let install = ["install", "--yes", "--no-install-recommends"];
     let Some(prefix) = administrator() else {
         return Err(format!(
             "these are missing: {}\nrun this as root, then try again:\n    \
              apt-get update && apt-get {} {}",
-            programs.join(" "),
+            names.join(", "),
             install.join(" "),
             packages.join(" ")
         ));
@@ -69,8 +85,26 @@ pub(crate) fn install_missing() -> Result<()> {
     program::require(apt(prefix).args(install).args(packages))
 }
 
-fn is_there(name: &str) -> bool {
-    if name.starts_with('/') { Path::new(name).exists() } else { program::find(name).is_some() }
+impl Sign {
+    fn is_there(&self) -> bool {
+        match self {
+            // A path stays as it is when it is joined to a folder.
+            Program(name) => program::find(name).is_some(),
+            File(path) => Path::new(path).exists(),
+            Module(name) => {
+                program::quietly(program::command(PYTHON).args(["-c", &format!("import {name}")]))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Program(name) | File(name) => f.write_str(name),
+            Module(name) => write!(f, "the module {name} of {PYTHON}"),
+        }
+    }
 }
 
 /// The words to put before a command that only root may run, or `None` when there is no way.
@@ -89,4 +123,19 @@ fn apt(prefix: &[&str]) -> Command {
     let mut command = program::command(words.next().unwrap_or("env"));
     command.args(words);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_tell_what_is_there() {
+        for there in [Program("sh"), Program("/bin/sh"), File("/bin")] {
+            assert!(there.is_there(), "{there}");
+        }
+        for missing in [Program("no-such"), File("/no-such"), Module("no_such")] {
+            assert!(!missing.is_there(), "{missing}");
+        }
+    }
 }
