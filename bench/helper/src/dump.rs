@@ -18,11 +18,7 @@ pub(crate) fn run() -> io::Result<()> {
     let socket = Socket::open(0).map_err(open_error)?;
     let mut request = Vec::new();
     let filter = DumpFilter::default();
-    Request::DumpFlows {
-        filter: &filter,
-        zero: false,
-    }
-    .encode(Sequence(1), &mut request);
+    Request::DumpFlows { filter: &filter, zero: false }.encode(Sequence(1), &mut request);
     socket.send(&request)?;
 
     let mut buffer = vec![0; BUFFER_LEN];
@@ -47,11 +43,7 @@ pub(crate) fn run() -> io::Result<()> {
 
 /// Whether a datagram ends with `NLMSG_DONE`: alone in it, or after data. Data of 20 bytes does not occur.
 fn is_last(datagram: &[u8]) -> bool {
-    let Some(tail) = datagram
-        .len()
-        .checked_sub(DONE_LEN)
-        .and_then(|at| datagram.get(at..))
-    else {
+    let Some(tail) = datagram.len().checked_sub(DONE_LEN).and_then(|at| datagram.get(at..)) else {
         return false;
     };
     let len = tail.first_chunk().map(|len| u32::from_ne_bytes(*len));

@@ -41,9 +41,7 @@ pub(crate) fn run(first: u32, count: u32) -> io::Result<()> {
 
 /// Unsets `NLM_F_ACK` in the message that begins at `start`.
 fn clear_acknowledge(messages: &mut [u8], start: usize) {
-    let flags = messages
-        .get_mut(start + 6..)
-        .and_then(<[u8]>::first_chunk_mut);
+    let flags = messages.get_mut(start + 6..).and_then(<[u8]>::first_chunk_mut);
     if let Some(flags) = flags {
         let wanted = u16::from_ne_bytes(*flags) & !MessageFlags::ACK.bits();
         *flags = wanted.to_ne_bytes();

@@ -33,15 +33,12 @@ fn run(words: &[&str]) -> io::Result<()> {
         ["measure", times, output, program, words @ ..] => {
             measure::run(number(times)?, output, program, words)
         }
-        _ => Err(io::Error::other(
-            "usage: fill FIRST COUNT | dump | measure TIMES OUTPUT CMD ..",
-        )),
+        _ => Err(io::Error::other("usage: fill FIRST COUNT | dump | measure TIMES OUTPUT CMD ..")),
     }
 }
 
 fn number(word: &str) -> io::Result<u32> {
-    word.parse()
-        .map_err(|error| io::Error::other(format!("`{word}': {error}")))
+    word.parse().map_err(|error| io::Error::other(format!("`{word}': {error}")))
 }
 
 /// An error of a socket that could not be opened.

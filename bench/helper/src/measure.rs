@@ -14,10 +14,7 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 /// Runs it `times` times, one after another, and prints the sums of time and the largest resident size.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "reading the clock is its purpose"
-)]
+#[expect(clippy::disallowed_methods, reason = "reading the clock is its purpose")]
 pub(crate) fn run(times: u32, output: &str, program: &str, words: &[&str]) -> io::Result<()> {
     let output = File::create(output)?;
     let mut command = Command::new(program);
@@ -26,10 +23,7 @@ pub(crate) fn run(times: u32, output: &str, program: &str, words: &[&str]) -> io
     let before = children()?;
     let start = Instant::now();
     for _ in 0..times {
-        let status = command
-            .stdout(output.try_clone()?)
-            .stderr(Stdio::null())
-            .status()?;
+        let status = command.stdout(output.try_clone()?).stderr(Stdio::null()).status()?;
         if !status.success() {
             return Err(io::Error::other(format!("{program}: {status}")));
         }

@@ -100,25 +100,15 @@ fn v6(unique: u32) -> AddressPair {
 
 /// A source port or key of the dynamic range, a destination of the service.
 fn keys(unique: u32, dst: u16) -> L4Key {
-    L4Key::Ports(Ports {
-        src: 0x8000 | low16(unique),
-        dst,
-    })
+    L4Key::Ports(Ports { src: 0x8000 | low16(unique), dst })
 }
 
 /// A replied flow of a protocol whose tracker keeps no state.
 fn plain(addresses: AddressPair, protocol: Protocol, key: L4Key) -> FlowRequest {
-    let original = Tuple {
-        addresses,
-        protocol,
-        key,
-    };
+    let original = Tuple { addresses, protocol, key };
     FlowRequest {
         family: Some(original.addresses.family()),
-        tuples: PerDirection {
-            original: original.into(),
-            reply: original.inverted().into(),
-        },
+        tuples: PerDirection { original: original.into(), reply: original.inverted().into() },
         status: Some(REPLIED),
         timeout_s: Some(7200),
         ..FlowRequest::default()
@@ -133,10 +123,7 @@ fn tcp(addresses: AddressPair, unique: u32, state: TcpState) -> FlowRequest {
         _ => 443,
     };
     let seen = TcpFlags::WINDOW_SCALE | TcpFlags::SACK_PERM;
-    let flags = Some(TcpFlagsMasked {
-        flags: seen,
-        mask: seen,
-    });
+    let flags = Some(TcpFlagsMasked { flags: seen, mask: seen });
     let (status, timeout_s) = match state {
         TcpState::SYN_SENT => (UNREPLIED, 7_200),
         TcpState::SYN_RECV => (REPLIED, 7_200),
@@ -148,14 +135,8 @@ fn tcp(addresses: AddressPair, unique: u32, state: TcpState) -> FlowRequest {
         timeout_s: Some(timeout_s),
         protoinfo: Some(ProtoInfo::Tcp(TcpInfo {
             state: Some(state),
-            window_scale: PerDirection {
-                original: Some(7),
-                reply: Some(8),
-            },
-            flags: PerDirection {
-                original: flags,
-                reply: flags,
-            },
+            window_scale: PerDirection { original: Some(7), reply: Some(8) },
+            flags: PerDirection { original: flags, reply: flags },
         })),
         ..plain(addresses, Protocol::Tcp, keys(unique, service))
     }
@@ -184,19 +165,13 @@ fn icmp(addresses: AddressPair, unique: u32) -> FlowRequest {
 }
 
 fn sctp(addresses: AddressPair, unique: u32) -> FlowRequest {
-    let state = if unique.is_multiple_of(8) {
-        SctpState::SHUTDOWN_SENT
-    } else {
-        SctpState::ESTABLISHED
-    };
+    let state =
+        if unique.is_multiple_of(8) { SctpState::SHUTDOWN_SENT } else { SctpState::ESTABLISHED };
     FlowRequest {
         status: Some(ASSURED),
         protoinfo: Some(ProtoInfo::Sctp(SctpInfo {
             state: Some(state),
-            vtags: PerDirection {
-                original: Some(unique),
-                reply: Some(!unique),
-            },
+            vtags: PerDirection { original: Some(unique), reply: Some(!unique) },
         })),
         ..plain(addresses, Protocol::Sctp, keys(unique, 3868))
     }
@@ -221,10 +196,7 @@ fn destination_translated(unique: u32) -> FlowRequest {
     let AddressPair::V4 { src, .. } = v4(unique) else {
         return FlowRequest::default();
     };
-    let addresses = AddressPair::V4 {
-        src,
-        dst: Ipv4Addr::new(192, 0, 2, 10),
-    };
+    let addresses = AddressPair::V4 { src, dst: Ipv4Addr::new(192, 0, 2, 10) };
     FlowRequest {
         nat_dst: Some(NatRange {
             first: Some(IpAddr::from([192, 168, 1, low])),
@@ -248,17 +220,14 @@ mod tests {
 
     #[test]
     fn no_two_flows_share_a_tuple() {
-        let tuples: HashSet<String> = (0..20_000)
-            .map(|index| format!("{:?}", flow(index).tuples.original))
-            .collect();
+        let tuples: HashSet<String> =
+            (0..20_000).map(|index| format!("{:?}", flow(index).tuples.original)).collect();
         assert_eq!(tuples.len(), 20_000);
     }
 
     #[test]
     fn a_fifth_is_ipv6() {
-        let six = (0..100)
-            .filter(|index| flow(*index).family == Some(flow::Family::Ipv6))
-            .count();
+        let six = (0..100).filter(|index| flow(*index).family == Some(flow::Family::Ipv6)).count();
         assert_eq!(six, 20);
     }
 }
