@@ -12,7 +12,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     if !script.is_file() {
         return Err("there is no bench/compare yet".to_owned());
     }
-    let binary = workspace.build_conntrack()?;
+    let binary = workspace.build("conntrack")?;
     let mut compare = workspace.command(script);
     let passed = program::succeeds(compare.env("CONNTRACK_NG", binary).args(words))?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

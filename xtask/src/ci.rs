@@ -6,8 +6,8 @@ use std::process::{Command, ExitCode};
 
 use crate::counts::Counts;
 use crate::program::{self, Result};
-use crate::workspace::Workspace;
-use crate::{demo, layers, suite};
+use crate::workspace::{APART, Workspace};
+use crate::{conformance, demo, layers, suite};
 
 /// The command `ci`.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
@@ -17,11 +17,18 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     total += check(&mut workspace.cargo(&["fmt", "--all", "--check"]));
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     total += check(&mut workspace.cargo(&clippy));
+    for manifest in APART {
+        let fmt = ["fmt", "--manifest-path", manifest, "--check"];
+        total += check(&mut workspace.cargo(&fmt));
+        let clippy = ["clippy", "--manifest-path", manifest, "--all-targets", "--"];
+        total += check(workspace.cargo(&clippy).args(["-D", "warnings"]));
+    }
     let mut doc = workspace.cargo(&["doc", "--no-deps", "--workspace"]);
     total += check(doc.env("RUSTDOCFLAGS", "-D warnings"));
     total += layers::check(&workspace)?;
     total += deny(&workspace);
     total += suite::all(&workspace)?;
+    total += conformance::compared(&workspace)?;
     total += demonstration(&workspace)?;
     println!("{total}");
     Ok(total.exit_code())

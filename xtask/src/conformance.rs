@@ -1,12 +1,18 @@
-//! `cargo xtask conformance` and `cargo xtask compare`: our program and the recorded cases, and our
+//! `cargo xtask conformance` and `cargo xtask compare`: our programs and the recorded cases, and our
 //! program and the installed one.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::counts::{Counts, counted};
 use crate::program::{self, Result};
 use crate::setup;
 use crate::workspace::Workspace;
+
+/// The program of upstream as Debian installs it.
+const REFERENCE: &str = "/usr/sbin/conntrack";
+/// What it says of itself when it is the version that the tags of `compare.list` were written with.
+const REFERENCE_VERSION: &str = "conntrack v1.4.7 (conntrack-tools)";
 
 /// What was typed after the command.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -40,22 +46,38 @@ impl Options {
     }
 
     /// The program to look at: the one that was named, or a fresh release build.
-    fn binary(&self, workspace: &Workspace) -> Result<PathBuf> {
+    fn binary(&self, workspace: &Workspace, package: &str) -> Result<PathBuf> {
         match &self.binary {
             Some(path) => std::path::absolute(path)
                 .map_err(|error| format!("--binary {}: {error}", path.display())),
-            None => workspace.build_conntrack(),
+            None => workspace.build(package),
         }
     }
 }
 
 /// The command `conformance`.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
+    if let Some((first, rest)) = words.split_first()
+        && first == "--daemon"
+    {
+        return daemon(rest);
+    }
     let options = Options::parse(words, &["-k", "--topics"])?;
     let workspace = Workspace::load()?;
     setup::install_missing()?;
-    let binary = options.binary(&workspace)?;
+    let binary = options.binary(&workspace, "conntrack")?;
     finish(runner(&workspace, &binary).args(options.passed_on))
+}
+
+/// The configuration cases of conntrackd. Its scenarios need a daemon that starts.
+fn daemon(words: &[String]) -> Result<ExitCode> {
+    let options = Options::parse(words, &["-k"])?;
+    let workspace = Workspace::load()?;
+    setup::install_missing()?;
+    let binary = options.binary(&workspace, "conntrackd")?;
+    let mut script = workspace.command(workspace.root.join("conformance/conntrackd/run"));
+    script.env("CONNTRACKD", binary).arg("--config-only").args(options.passed_on);
+    finish(&mut script)
 }
 
 /// The command `compare`.
@@ -63,9 +85,37 @@ pub(crate) fn compare(words: &[String]) -> Result<ExitCode> {
     let options = Options::parse(words, &["-k"])?;
     let workspace = Workspace::load()?;
     setup::install_missing()?;
-    let binary = options.binary(&workspace)?;
+    let binary = options.binary(&workspace, "conntrack")?;
+    finish(comparison(&workspace, &binary).args(options.passed_on))
+}
+
+/// The comparison with Debian's program as a test. With another version it is skipped, because others differ elsewhere.
+pub(crate) fn compared(workspace: &Workspace) -> Result<Counts> {
+    let version = program::output(program::command(REFERENCE).arg("-V"));
+    let version = version.map_or_else(
+        |message| message,
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    );
+    if version != REFERENCE_VERSION {
+        println!("SKIP the comparison needs {REFERENCE_VERSION} at {REFERENCE}, found: {version}");
+        return Ok(Counts::SKIPPED);
+    }
+    let binary = match workspace.build("conntrack") {
+        Ok(binary) => binary,
+        Err(message) => {
+            println!("FAIL the comparison was not run: {message}");
+            return Ok(Counts::FAILED);
+        }
+    };
+    let mut script = comparison(workspace, &binary);
+    counted(script.env("CONNTRACK", REFERENCE), Counts::from_summary)
+}
+
+/// The script that compares, set to our program at `binary`.
+fn comparison(workspace: &Workspace, binary: &Path) -> Command {
     let mut script = workspace.command(workspace.root.join("conformance/conntrack/compare"));
-    finish(script.env("CONNTRACK_NG", binary).args(options.passed_on))
+    script.env("CONNTRACK_NG", binary);
+    script
 }
 
 /// The runner of the cases, set to the program at `binary`.

@@ -50,7 +50,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
 /// The program to show: that of the variable `CONNTRACK`, or a fresh release build.
 fn binary() -> Result<PathBuf> {
     let Some(name) = program::variable("CONNTRACK") else {
-        return Workspace::load()?.build_conntrack();
+        return Workspace::load()?.build("conntrack");
     };
     match path::absolute(&name) {
         Ok(binary) if binary.is_file() => Ok(binary),

@@ -44,8 +44,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "conformance",
-        arguments: "[-k TEXT] [-v] [--binary PATH] [--topics A,B]",
-        about: "the conformance cases of the conntrack program",
+        arguments: "[--daemon] [-k TEXT] [-v] [--binary PATH] [--topics A,B]",
+        about: "the conformance cases of conntrack, or the configuration cases of conntrackd",
         run: conformance::run,
     },
     Task {

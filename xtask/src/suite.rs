@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::counts::{Counts, counted};
 use crate::program::{self, Result};
-use crate::workspace::Workspace;
+use crate::workspace::{APART, Workspace};
 use crate::{conformance, setup};
 
 /// The command `test`.
@@ -17,15 +17,16 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     Ok(counts.exit_code())
 }
 
-/// Runs the Rust tests, the replay of the fuzz seeds and the conformance cases.
+/// Runs the Rust tests, the replay of the fuzz seeds among them, and the conformance cases of conntrack. Those of the
+/// daemon's configuration are a Rust test.
 pub(crate) fn all(workspace: &Workspace) -> Result<Counts> {
     setup::install_missing()?;
     // Tests that run the installed program and cases that run ours need it to be built first.
-    let binary = workspace.build_conntrack();
+    let binary = workspace.build("conntrack");
     let mut test = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
     let mut total = counted(&mut test, Counts::from_libtest)?;
-    if workspace.root.join("fuzz/Cargo.toml").is_file() {
-        let words = ["test", "--manifest-path", "fuzz/Cargo.toml", "--no-fail-fast"];
+    for manifest in APART {
+        let words = ["test", "--manifest-path", manifest, "--no-fail-fast"];
         total += counted(&mut workspace.cargo(&words), Counts::from_libtest)?;
     }
     total += match binary {

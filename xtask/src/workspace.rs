@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::program::{self, Result};
 
+/// The manifests of the workspaces apart: what they use is nothing that the programs should be built with.
+pub(crate) const APART: [&str; 2] = ["fuzz/Cargo.toml", "bench/helper/Cargo.toml"];
+
 /// Where things are, and the packages of the workspace.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
@@ -61,10 +64,10 @@ impl Workspace {
         command
     }
 
-    /// Builds the tool with the release profile and returns its path.
-    pub(crate) fn build_conntrack(&self) -> Result<PathBuf> {
-        program::require(&mut self.cargo(&["build", "--release", "--package", "conntrack"]))?;
-        Ok(self.target.join("release/conntrack"))
+    /// Builds a program with the release profile and returns its path.
+    pub(crate) fn build(&self, package: &str) -> Result<PathBuf> {
+        program::require(&mut self.cargo(&["build", "--release", "--package", package]))?;
+        Ok(self.target.join("release").join(package))
     }
 }
 
