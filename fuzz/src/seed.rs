@@ -17,13 +17,15 @@ pub fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
     let inputs = match target {
         "batch_file" => files_of_cases("batch"),
         "command_line" => command_lines(),
+        "daemon_config" => configurations(),
         "label_map" => label_files(),
+        "sync_datagram" => vectors("sync"),
         // Without the message header.
-        "flow_message" => vectors().map(|vectors| {
+        "flow_message" => vectors("ctnetlink/cases").map(|vectors| {
             let body = |message: Vec<u8>| message.get(16..).unwrap_or_default().to_vec();
             vectors.into_iter().map(|(name, message)| (name, body(message))).collect()
         }),
-        _ => vectors(),
+        _ => vectors("ctnetlink/cases"),
     };
     inputs.expect("vectors and conformance cases are in the repository")
 }
@@ -39,15 +41,28 @@ pub fn write_corpus(target: &str) -> io::Result<(PathBuf, usize)> {
     Ok((corpus, inputs.len()))
 }
 
-/// All messages of `conformance/vectors/ctnetlink`.
-fn vectors() -> io::Result<Vec<(String, Vec<u8>)>> {
-    let cases = folder().join("../conformance/vectors/ctnetlink/cases");
+/// All messages in a folder of `conformance/vectors`.
+fn vectors(of: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let texts = files(&Path::new("../conformance/vectors").join(of), "hex")?.into_iter();
+    texts.map(|(name, text)| Ok((name, from_hex(&String::from_utf8_lossy(&text))?))).collect()
+}
+
+/// The configuration files of the cases and the samples.
+fn configurations() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut found = files(Path::new("../conformance/conntrackd/config"), "conf")?;
+    found.extend(files(Path::new("../etc/conntrackd"), "conf")?);
+    found.sort();
+    Ok(found)
+}
+
+/// The files with this ending in a folder: name and bytes, ordered by name.
+fn files(of: &Path, ending: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(cases)? {
+    for entry in fs::read_dir(folder().join(of))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "hex") {
+        if path.extension().is_some_and(|extension| extension == ending) {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            found.push((name.into_owned(), from_hex(&fs::read_to_string(&path)?)?));
+            found.push((name.into_owned(), fs::read(&path)?));
         }
     }
     found.sort();
