@@ -24,7 +24,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn the_conformance_cases_of_the_configuration_pass() {
     for path in files("../../conformance/conntrackd/config") {
-        let config = fs::read_to_string(&path).unwrap().replace("@DIR@", "/tmp/ctd.test0000");
+        let config = fs::read_to_string(&path).unwrap().replace("@DIR@", "/var/ctd.test0000");
         let system = Double { config: config.as_bytes(), interfaces: &["lo"] };
         let outcome = run_with(&system, &["-C", "test.conf", "-s"]);
         let printed = outcome.stderr.replace("[Sun Nov 22 10:55:40 2026] (pid=7) ", "");

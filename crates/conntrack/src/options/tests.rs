@@ -272,7 +272,7 @@ fn repeated_lists_add_up_and_other_values_are_replaced() {
 
 #[test]
 fn words_need_not_be_utf8() {
-    let map = OsString::from_vec(b"/tmp/\xff".to_vec());
+    let map = OsString::from_vec(b"/etc/\xff".to_vec());
     let options = scan_words(&["-L".into(), "--labelmap".into(), map.clone()]).unwrap();
     assert_eq!(options.labelmap, Some(map));
     for (option, message) in [
