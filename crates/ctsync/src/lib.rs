@@ -15,7 +15,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cache;
+mod ftfw;
+mod node;
+mod outbound;
+mod queue;
 mod sequence;
+pub mod time;
+mod timers;
 pub mod wire;
 
+pub use cache::CacheCounters;
+pub use node::{
+    Config, Event, ExternalCache, InternalCache, KernelRequest, LinkId, ModeConfig, Node, Notice,
+    Origin, Output, Request, Statistics, Subject, Which,
+};
 pub use sequence::{Sequence, SequenceRange};

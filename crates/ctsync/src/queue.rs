@@ -1,0 +1,186 @@
+//! Queues of what is to be sent, and of what was sent and is not acknowledged yet.
+//!
+//! They hold slots of cache entries, not copies, so what is sent is the newest state and many changes of one flow in a burst
+//! are one message. An entry is in at most one queue, at one place: hence there are never more nodes than entries and control
+//! messages. The resend queue is in the order of numbers (wrapping `u32`, RFC 1982), as everything gets the next number when
+//! it is sent.
+
+use crate::Sequence;
+use crate::cache::{NONE, Slot};
+use crate::time::Instant;
+use crate::wire::Control;
+
+/// What is to be sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Item {
+    /// A flow of the internal cache.
+    Flow(Slot),
+    /// An expectation of the internal cache.
+    Expectation(Slot),
+    /// A control message.
+    Control(Control),
+}
+
+/// Which queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum List {
+    /// To be sent.
+    Transmit,
+    /// Sent, not acknowledged.
+    Resend,
+    /// Sent, not acknowledged, and pushed out of the full resend queue: sent again as soon as there is room.
+    Parked,
+}
+
+const LISTS: usize = 3;
+
+/// An element of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) item: Item,
+    /// Number with which it was last sent.
+    pub(crate) sequence: Sequence,
+    /// When that was.
+    pub(crate) sent: Instant,
+    /// It was sent while the peer had not greeted back: no acknowledgement of it counts.
+    pub(crate) with_hello: bool,
+    pub(crate) list: List,
+    previous: u32,
+    next: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    head: u32,
+    tail: u32,
+    len: usize,
+}
+
+/// The queues of a node.
+#[derive(Debug)]
+pub(crate) struct Queues {
+    nodes: Vec<Node>,
+    free: u32,
+    lists: [Ends; LISTS],
+}
+
+fn index(node: u32) -> usize {
+    usize::try_from(node).unwrap_or(usize::MAX)
+}
+
+impl Queues {
+    pub(crate) fn new() -> Self {
+        let empty = Ends { head: NONE, tail: NONE, len: 0 };
+        Self { nodes: Vec::new(), free: NONE, lists: [empty; LISTS] }
+    }
+
+    fn ends(&mut self, list: List) -> &mut Ends {
+        let [transmit, resend, parked] = &mut self.lists;
+        match list {
+            List::Transmit => transmit,
+            List::Resend => resend,
+            List::Parked => parked,
+        }
+    }
+
+    pub(crate) fn len(&self, list: List) -> usize {
+        let [transmit, resend, parked] = &self.lists;
+        match list {
+            List::Transmit => transmit.len,
+            List::Resend => resend.len,
+            List::Parked => parked.len,
+        }
+    }
+
+    pub(crate) fn head(&self, list: List) -> Option<u32> {
+        let [transmit, resend, parked] = &self.lists;
+        let ends = match list {
+            List::Transmit => transmit,
+            List::Resend => resend,
+            List::Parked => parked,
+        };
+        (ends.head != NONE).then_some(ends.head)
+    }
+
+    pub(crate) fn node(&self, node: u32) -> Option<&Node> {
+        self.nodes.get(index(node))
+    }
+
+    pub(crate) fn node_mut(&mut self, node: u32) -> Option<&mut Node> {
+        self.nodes.get_mut(index(node))
+    }
+
+    /// The element after this one in its queue.
+    pub(crate) fn next(&self, node: u32) -> Option<u32> {
+        self.node(node).map(|node| node.next).filter(|next| *next != NONE)
+    }
+
+    /// Appends a new element.
+    pub(crate) fn push(&mut self, list: List, item: Item) -> u32 {
+        let node = Node {
+            item,
+            sequence: Sequence(0),
+            sent: Instant(0),
+            with_hello: false,
+            list,
+            previous: NONE,
+            next: NONE,
+        };
+        let number = if let Some(free) = self.nodes.get_mut(index(self.free)) {
+            let number = std::mem::replace(&mut self.free, free.next);
+            *free = node;
+            number
+        } else {
+            self.nodes.push(node);
+            u32::try_from(self.nodes.len().saturating_sub(1)).unwrap_or(NONE)
+        };
+        self.link(list, number);
+        number
+    }
+
+    /// Moves an element to the end of a queue.
+    pub(crate) fn shift(&mut self, node: u32, to: List) {
+        self.unlink(node);
+        self.link(to, node);
+    }
+
+    /// Removes an element.
+    pub(crate) fn remove(&mut self, node: u32) {
+        self.unlink(node);
+        let free = std::mem::replace(&mut self.free, node);
+        if let Some(node) = self.nodes.get_mut(index(node)) {
+            node.next = free;
+        }
+    }
+
+    fn link(&mut self, list: List, number: u32) {
+        let ends = self.ends(list);
+        let previous = std::mem::replace(&mut ends.tail, number);
+        ends.len = ends.len.saturating_add(1);
+        if previous == NONE {
+            ends.head = number;
+        }
+        if let Some(node) = self.nodes.get_mut(index(number)) {
+            (node.list, node.previous, node.next) = (list, previous, NONE);
+        }
+        if let Some(node) = self.nodes.get_mut(index(previous)) {
+            node.next = number;
+        }
+    }
+
+    fn unlink(&mut self, number: u32) {
+        let Some(&Node { list, previous, next, .. }) = self.nodes.get(index(number)) else {
+            return;
+        };
+        match self.nodes.get_mut(index(previous)) {
+            Some(node) => node.next = next,
+            None => self.ends(list).head = next,
+        }
+        match self.nodes.get_mut(index(next)) {
+            Some(node) => node.previous = previous,
+            None => self.ends(list).tail = previous,
+        }
+        let ends = self.ends(list);
+        ends.len = ends.len.saturating_sub(1);
+    }
+}
