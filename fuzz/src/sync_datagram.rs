@@ -1,6 +1,6 @@
 //! A datagram of another firewall, through everything that a receiver does.
 //!
-//! The property tests of ctsync have the same driver, for records that they make.
+//! The property tests of ctsync call this too, with records that they make.
 
 use ctsync::Sequence;
 use ctsync::wire::{

@@ -4,9 +4,11 @@
 //! `PROPTEST_CASES` sets the number of cases.
 
 #[cfg(test)]
-mod receiver;
-#[cfg(test)]
 mod strategies;
+// The fuzz target does the same with bytes that nobody made.
+#[cfg(test)]
+#[path = "../../../../fuzz/src/sync_datagram.rs"]
+pub mod sync_datagram;
 #[cfg(test)]
 mod vectors;
 
@@ -20,8 +22,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::FileFailurePersistence;
-use receiver::receive;
 use strategies::{expectation_record, record};
+use sync_datagram::sync_datagram as receive;
 use vectors::vectors;
 
 const EVENTS: [EventKind; 3] = [EventKind::New, EventKind::Update, EventKind::Destroy];
