@@ -14,7 +14,9 @@ use crate::{Sequence, SequenceRange};
 /// Silence after which a sign of life or an acknowledgement is sent.
 pub(crate) const ALIVE_AFTER: Duration = Duration::from_secs(1);
 /// What is not acknowledged after this is sent again. An acknowledgement takes one second as a rule.
-const RESEND_AFTER: Duration = Duration::from_millis(2500);
+const RESEND_AFTER: Duration = Duration::from_secs(3);
+/// An acknowledgement is not put off for longer than this by our own sending.
+const ACK_AT_LATEST: Duration = Duration::from_secs(2);
 /// Longest time between two repetitions of the same thing.
 const RESEND_AT_MOST: Duration = Duration::from_secs(40);
 /// Ended flows that are kept for a full resend queue, or the size of that if it is larger.
@@ -345,7 +347,7 @@ impl Ftfw {
     pub(crate) fn next_deadline(&self, out: &Outbound) -> Instant {
         let mut due = self.sent_at.after(ALIVE_AFTER);
         if let Some((_, since)) = self.unacknowledged {
-            due = due.min(since.after(ALIVE_AFTER));
+            due = due.min(since.after(ACK_AT_LATEST));
         }
         if let Some(answered) = self.answered_at {
             due = due.min(answered.after(SETTLE));
@@ -377,7 +379,8 @@ impl Ftfw {
             }
         }
         self.unpark(now, out);
-        let acknowledges = self.unacknowledged.is_some_and(|(_, at)| now >= at.after(ALIVE_AFTER));
+        let acknowledges =
+            self.unacknowledged.is_some_and(|(_, at)| now >= at.after(ACK_AT_LATEST));
         if now >= self.sent_at.after(ALIVE_AFTER) || acknowledges {
             if self.unacknowledged.is_some() {
                 self.acknowledge(out);
