@@ -884,3 +884,6 @@ fn cached(item: Item) -> Option<(usize, Slot)> {
         Item::Control(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

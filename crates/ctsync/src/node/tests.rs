@@ -1,0 +1,122 @@
+use flow::{AddressPair, EventKind, L4Key, Ports, Protocol, Tuple};
+
+use super::{
+    Config, ExternalCache, KernelRequest, LinkId, ModeConfig, Node, Notice, Output, Request, Which,
+};
+use crate::Sequence;
+use crate::time::{Duration, Instant};
+use crate::wire::{Carrier, Control, DatagramLimit, Record, Stamp};
+
+const FTFW: ModeConfig = ModeConfig::Ftfw { ack_window: 300, resend_queue: 100 };
+
+fn node(change: impl Fn(&mut Config)) -> Node {
+    let limit = DatagramLimit::of(1500, Carrier::UdpIpv4);
+    let mut config = Config::new(FTFW, limit, Sequence(7), 1);
+    change(&mut config);
+    Node::new(Instant(0), config)
+}
+
+fn tuple(port: u16) -> Tuple {
+    Tuple {
+        addresses: AddressPair::V4 { src: [192, 0, 2, 1].into(), dst: [192, 0, 2, 2].into() },
+        protocol: Protocol::Udp,
+        key: L4Key::Ports(Ports { src: port, dst: 53 }),
+    }
+}
+
+fn message(port: u16, sequence: u32, event: EventKind, master: bool) -> Vec<u8> {
+    let mut record = Record::new(tuple(port));
+    record.timeout_s = Some(30);
+    record.master = master.then(|| tuple(1));
+    let mut bytes = Vec::new();
+    record.encode(event, Stamp::plain(Sequence(sequence)), &mut bytes);
+    bytes
+}
+
+fn outputs(node: &mut Node) -> (Vec<KernelRequest>, Vec<Notice>) {
+    let (mut requests, mut notices) = (Vec::new(), Vec::new());
+    while let Some(output) = node.next_output() {
+        match output {
+            Output::Kernel(request) => requests.push(request),
+            Output::Notice(notice) => notices.push(notice),
+            Output::Send(_) | Output::UseLink(_) => {}
+        }
+    }
+    (requests, notices)
+}
+
+#[test]
+fn a_commit_hands_out_masters_first_and_what_is_left_of_their_time() {
+    let mut node = node(|_| {});
+    node.on_datagram(Instant(0), LinkId(0), &message(2, 1, EventKind::New, true));
+    node.on_datagram(Instant(0), LinkId(0), &message(1, 2, EventKind::New, false));
+    outputs(&mut node);
+    node.on_request(Instant(0).after(Duration::from_secs(10)), Request::Commit(Which::All));
+    let (requests, notices) = outputs(&mut node);
+    let committed: Vec<_> = requests
+        .iter()
+        .map(|request| match request {
+            KernelRequest::Commit(restored) => {
+                (restored.flow.master.is_some(), restored.flow.timeout_s)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(committed, [(false, Some(20)), (true, Some(20))]);
+    assert_eq!(notices, [Notice::CommitStarted(Which::All), Notice::CommitFinished(Which::All)]);
+    // The commit is over: nothing keeps a flush back.
+    node.on_request(Instant(0), Request::FlushExternal);
+    assert_eq!(outputs(&mut node).1, [Notice::FlushingExternal]);
+    assert_eq!(node.flow_counts(), [0, 0]);
+}
+
+#[test]
+fn without_external_cache_messages_become_requests() {
+    let mut node = node(|config| config.external = ExternalCache::Injected);
+    for (sequence, event) in [(1, EventKind::New), (2, EventKind::Destroy)] {
+        node.on_datagram(Instant(0), LinkId(0), &message(1, sequence, event, false));
+    }
+    let (requests, _) = outputs(&mut node);
+    let events: Vec<_> = requests.iter().map(|r| matches!(r, KernelRequest::Inject(..))).collect();
+    assert_eq!(events, [true, true]);
+    assert_eq!(node.flow_counts(), [0, 0]);
+}
+
+#[test]
+fn a_full_cache_refuses_and_counts() {
+    let mut node = node(|config| config.hash_limit = 2);
+    for port in 1..5 {
+        let bytes = message(port, u32::from(port), EventKind::New, false);
+        node.on_datagram(Instant(0), LinkId(0), &bytes);
+    }
+    let [_, external] = node.cache_counters();
+    assert_eq!((external.created, external.create_failed, external.no_space), (2, 2, 2));
+}
+
+#[test]
+fn one_far_number_does_not_silence_the_peer() {
+    let mut node = node(|_| {});
+    let alive = |sequence: u32| {
+        let mut bytes = Vec::new();
+        Control::Alive.encode(Stamp::plain(Sequence(sequence)), &mut bytes);
+        bytes
+    };
+    node.on_datagram(Instant(0), LinkId(0), &alive(10));
+    node.on_datagram(Instant(0), LinkId(0), &alive(1_000_000));
+    let mut now = Instant(0);
+    for number in 11..16 {
+        now = now.after(Duration::from_secs(1));
+        let port = u16::try_from(number).unwrap();
+        node.on_datagram(now, LinkId(0), &message(port, number, EventKind::New, false));
+        outputs(&mut node);
+    }
+    assert_eq!(node.flow_counts(), [0, 3], "from the third second on");
+}
+
+#[test]
+fn a_datagram_that_cannot_hold_a_message_is_a_notice_and_not_a_loop() {
+    let mut node = node(|config| config.limit = DatagramLimit::of(40, Carrier::UdpIpv4));
+    node.on_request(Instant(0), Request::Resync);
+    let (_, notices) = outputs(&mut node);
+    assert!(matches!(notices[..], [Notice::ResyncRequested, Notice::TooLong(_)]), "{notices:?}");
+}
