@@ -120,3 +120,38 @@ fn a_datagram_that_cannot_hold_a_message_is_a_notice_and_not_a_loop() {
     let (_, notices) = outputs(&mut node);
     assert!(matches!(notices[..], [Notice::ResyncRequested, Notice::TooLong(_)]), "{notices:?}");
 }
+
+#[test]
+fn damaged_datagrams_do_no_harm_in_any_mode() {
+    let alarm = ModeConfig::Alarm { refresh_s: 60, cache_timeout_s: 180 };
+    let notrack = ModeConfig::Notrack { internal: super::InternalCache::Kept };
+    for mode in [FTFW, notrack, alarm] {
+        let mut node = node(|config| config.mode = mode);
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            for (left, by) in [(true, 13), (false, 7), (true, 17)] {
+                random ^= if left { random << by } else { random >> by };
+            }
+            usize::try_from(random >> 33).unwrap()
+        };
+        let mut now = Instant(0);
+        for round in 0..20_000_u32 {
+            let mut bytes =
+                message(u16::try_from(next() % 50).unwrap(), round, EventKind::New, false);
+            Control::Alive.encode(Stamp::plain(Sequence(round)), &mut bytes);
+            for _ in 0..next() % 4 {
+                let at = next() % bytes.len();
+                bytes[at] = u8::try_from(next() % 256).unwrap();
+            }
+            now = now.after(Duration::from_millis(20));
+            node.on_datagram(now, LinkId(0), &bytes);
+            if node.next_deadline().is_some_and(|due| due <= now) {
+                node.on_deadline(now);
+            }
+            outputs(&mut node);
+        }
+        let statistics = node.statistics();
+        assert!(statistics.malformed > 0 && statistics.received_messages > 0);
+        assert!(statistics.resend_len <= 100);
+    }
+}
