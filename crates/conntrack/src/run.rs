@@ -2,6 +2,7 @@
 
 mod change;
 mod count;
+mod entries;
 mod events;
 mod expectations;
 mod list;
@@ -20,7 +21,6 @@ use crate::labels::LabelOptions;
 use crate::matrix;
 use crate::options::{CommandName, Environment, Options, Rejection, Table, Warning};
 use crate::output::Output;
-use crate::printer::Printer;
 use crate::report::{Exit, Failure, print_line};
 use crate::surroundings::{Surroundings, System};
 use crate::values::OutputFlags;
@@ -171,10 +171,6 @@ impl Session<'_, '_> {
         // Any number will do; upstream begins with the time.
         let first = u32::try_from(self.surroundings.system.now_us() / 1_000_000 % (1 << 31));
         Ok(Client::new(transport, Sequence(first.unwrap_or_default())))
-    }
-
-    fn printer(&self) -> Printer<'_> {
-        Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system)
     }
 
     fn refused(&self, error: ClientError) -> Failure {

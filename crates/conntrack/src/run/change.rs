@@ -7,6 +7,7 @@ use ctnetlink::client::{ClientError, DumpOutcome};
 use ctnetlink::{CreateMode, DumpFilter, FlowRequest, FlowView, Request};
 use flow::{Family, FlowRead};
 
+use super::entries::Entries;
 use super::list::decode_error;
 use super::{KernelClient, Mode, Session, closing, unless_none};
 use crate::command::{Change, identify};
@@ -60,7 +61,7 @@ impl Session<'_, '_> {
                 Err(error) => return Err(error),
             }
             let printer = act.printer.without_kernel_times().without_labels();
-            act.show(&printer, flow, Occasion::Deleted);
+            act.entries.record(|out| printer.write_flow(out, flow, Occasion::Deleted));
             Ok(())
         })
     }
@@ -101,34 +102,32 @@ impl Session<'_, '_> {
         let mut act = Act {
             client: self.connect()?,
             printer: Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system),
-            frame: Frame::of_changed_flows(self.flags),
-            output: Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal),
-            count: 0,
+            entries: Entries::new(
+                Frame::of_changed_flows(self.flags),
+                Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal),
+            ),
         };
         let request = Request::DumpFlows { filter, zero: false };
         let walked: Result<DumpOutcome, ClientError> = reader.dump(&request, |message| {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
             if selection.matches(&flow) { on_match(&mut act, &flow) } else { Ok(()) }
         });
-        let Act { client, frame, mut output, count, .. } = act;
+        let Act { client, entries, .. } = act;
         let outcome = match walked {
             Ok(outcome) => outcome,
             Err(error) => {
-                // What was done before the failure is shown.
-                frame.break_off(output.buffer(), count);
-                let shown = output.finish();
+                let shown = entries.break_off();
                 return shown.and(Err(self.refused(error)));
             }
         };
-        frame.end(output.buffer(), count, outcome);
         let exit = match self.mode {
             Mode::BatchLine => {
-                output.finish()?;
+                entries.finish(outcome)?;
                 Exit::Success
             }
             Mode::Single => {
-                output.finish_with_closing(self.surroundings.stderr, &closing(count, what))?;
-                unless_none(count)
+                let stderr = &mut *self.surroundings.stderr;
+                unless_none(entries.finish_with_closing(outcome, stderr, what)?)
             }
         };
         self.warn_if_interrupted(outcome);
@@ -141,29 +140,17 @@ impl Session<'_, '_> {
 struct Act<'p, 'o> {
     client: KernelClient,
     printer: Printer<'p>,
-    frame: Frame,
-    output: Output<'o>,
-    count: u64,
+    entries: Entries<'o>,
 }
 
 impl Act<'_, '_> {
-    fn show(&mut self, printer: &Printer<'_>, flow: &impl FlowRead, occasion: Occasion) {
-        self.frame.before_entry(self.output.buffer(), self.count);
-        self.count += 1;
-        printer.write_flow(self.output.buffer(), flow, occasion);
-        self.output.end_of_record(self.frame.after_entry());
-    }
-
     /// Shows a flow as it is now. One that has gone meanwhile is not shown and not counted.
     fn show_again(&mut self, request: &FlowRequest) -> Result<(), ClientError> {
         let printer = self.printer.without_kernel_times();
-        let Self { client, frame, output, count, .. } = self;
+        let Self { client, entries, .. } = self;
         let shown = client.fetch(&Request::GetFlow(request), |message| {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
-            frame.before_entry(output.buffer(), *count);
-            *count += 1;
-            printer.write_flow(output.buffer(), &flow, Occasion::Listed);
-            output.end_of_record(frame.after_entry());
+            entries.record(|out| printer.write_flow(out, &flow, Occasion::Listed));
             Ok(())
         });
         match shown {

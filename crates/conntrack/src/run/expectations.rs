@@ -5,6 +5,7 @@ use ctnetlink::wire::RawMessage;
 use ctnetlink::{CreateMode, ExpectationAttributes, ExpectationRequest, Request};
 use flow::{Expectation, Family};
 
+use super::entries::Entries;
 use super::list::decode_error;
 use super::{Session, Stopped, closing};
 use crate::frame::Frame;
@@ -18,29 +19,24 @@ impl Session<'_, '_> {
     pub(super) fn list_expectations(&mut self, family: Family) -> Result<Exit, Failure> {
         let mut client = self.connect()?;
         let printer = Printer::new(self.flags, None, self.surroundings.system);
-        let mut output =
-            Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
-        let frame = Frame::of_expectations(self.flags);
-        let mut count: u64 = 0;
+        let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        let mut entries = Entries::new(Frame::of_expectations(self.flags), output);
         let request = Request::DumpExpectations(Some(family));
         let dumped: Result<DumpOutcome, Stopped> = client.dump(&request, |message| {
             let expectation = parse(message)?;
-            frame.before_entry(output.buffer(), count);
-            count += 1;
-            printer.write_expectation(output.buffer(), &expectation, Occasion::Listed);
-            output.end_of_entry(frame.after_entry())?;
+            entries.show(|out| {
+                printer.write_expectation(out, &expectation, Occasion::Listed);
+            })?;
             Ok(())
         });
         let outcome = match dumped {
             Ok(outcome) => outcome,
             Err(stopped) => {
-                frame.break_off(output.buffer(), count);
-                let shown = output.finish();
+                let shown = entries.break_off();
                 return shown.and(Err(self.failure(stopped)));
             }
         };
-        frame.end(output.buffer(), count, outcome);
-        output.finish_with_closing(self.surroundings.stderr, &closing(count, SHOWN))?;
+        entries.finish_with_closing(outcome, self.surroundings.stderr, SHOWN)?;
         self.warn_if_interrupted(outcome);
         Ok(Exit::Success)
     }
@@ -52,13 +48,12 @@ impl Session<'_, '_> {
         let mut client = self.connect()?;
         let fetched = client.fetch(&Request::GetExpectation(request), parse);
         let expectation = fetched.and_then(|parsed| parsed).map_err(|error| self.refused(error))?;
-        let frame = Frame::of_expectations(self.flags);
-        let mut text = Vec::new();
-        frame.before_entry(&mut text, 0);
-        self.printer().write_expectation(&mut text, &expectation, Occasion::Listed);
-        text.extend_from_slice(frame.after_entry().as_bytes());
-        frame.end(&mut text, 1, DumpOutcome::Complete);
-        self.print(&text)
+        let printer = Printer::new(self.flags, None, self.surroundings.system);
+        let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
+        let mut entries = Entries::new(Frame::of_expectations(self.flags), output);
+        entries.show(|out| printer.write_expectation(out, &expectation, Occasion::Listed))?;
+        entries.finish(DumpOutcome::Complete)?;
+        Ok(Exit::Success)
     }
 
     pub(super) fn create_expectation(
