@@ -65,6 +65,16 @@ fn the_line_of_an_error_is_told_to_a_person_only() {
 }
 
 #[test]
+fn the_line_that_the_kernel_refuses_is_told_to_a_person_only() {
+    for (is_terminal, line) in [(false, ""), (true, "in line 2\n")] {
+        let mut stage = stage_with([], &(insert(1) + "-F\n" + &insert(2)));
+        stage.stderr_is_terminal = is_terminal;
+        stage.kernel.refuse(Ask::FlushFlows, EPERM);
+        stage.run("-R batch").is(1, "", &(said(NOT_ROOT) + line));
+    }
+}
+
+#[test]
 fn the_first_refusal_ends_it_and_what_was_done_stays() {
     let mut stage = stage_with([], &(insert(1) + "-F\n" + &insert(2)));
     stage.kernel.refuse(Ask::FlushFlows, EPERM);

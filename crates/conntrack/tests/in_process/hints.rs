@@ -1,6 +1,8 @@
 //! The hint that nothing is tracked: for a person, and only when it is certain.
 
-use crate::fake::{Ask, EINVAL, EPERM, Ended, Part, Stage, Step, closing, udp};
+use sys::netlink::OpenError;
+
+use crate::fake::{Ask, EINVAL, EPERM, Ended, Part, Stage, Step, closing, said, udp};
 
 const HINT: &str = "hint: nothing is tracked in this network namespace: no rule refers to connection state \
      (nftables: ct …, masquerade, snat, dnat; iptables: -m conntrack, -t nat).\n";
@@ -121,4 +123,49 @@ fn a_count_that_cannot_be_read_silences_it() {
     let mut stage = empty();
     stage.kernel.refuse(Ask::TableStatistics, EPERM);
     does_not_hint(&stage.run("-L"));
+}
+
+const NO_CONNTRACK: &str = "hint: this kernel may lack connection tracking or its netlink interface \
+     (modules nf_conntrack, nf_conntrack_netlink).\n";
+
+/// Runs a line that fails, once for a program and once for a person, who is told more.
+#[track_caller]
+fn tells_more(line: &str, prepare: impl Fn(&mut Stage), stderr: &str, more: &str) {
+    for (is_terminal, more) in [(false, ""), (true, more)] {
+        let mut stage = Stage::new([]);
+        stage.stderr_is_terminal = is_terminal;
+        prepare(&mut stage);
+        stage.run(line).is(1, "", &(stderr.to_owned() + more));
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_know_the_subsystem_is_explained_to_a_person() {
+    let refuse = |stage: &mut Stage| stage.kernel.refuse(Ask::DumpFlows, EINVAL);
+    tells_more("-L", refuse, &said("Operation failed: invalid parameters"), NO_CONNTRACK);
+    let refuse = |stage: &mut Stage| stage.kernel.refuse(Ask::DumpFlows, EPERM);
+    let not_root = "sorry, you must be root or get CAP_NET_ADMIN capability to do this";
+    tells_more("-L", refuse, &said(&format!("Operation failed: {not_root}")), "");
+}
+
+#[test]
+fn a_kernel_without_netfilter_is_explained_to_a_person() {
+    let refuse = |stage: &mut Stage| {
+        let unsupported = || OpenError::Open(std::io::Error::from_raw_os_error(93));
+        stage.kernel.refuse_sockets(unsupported);
+    };
+    let stderr =
+        "mnl_socket_open: Protocol not supported\n".to_owned() + &said("Can't open handler");
+    tells_more("-L", refuse, &stderr, NO_CONNTRACK);
+}
+
+#[test]
+fn a_missing_right_to_watch_is_named_to_a_person() {
+    let refuse = |stage: &mut Stage| {
+        let denied = || OpenError::Bind(std::io::Error::from_raw_os_error(EPERM));
+        stage.kernel.refuse_sockets(denied);
+    };
+    let stderr = "mnl_socket_bind: Operation not permitted\n".to_owned()
+        + &said("Can't open netlink socket");
+    tells_more("-E", refuse, &stderr, "hint: watching events needs the right CAP_NET_ADMIN.\n");
 }
