@@ -56,10 +56,10 @@ impl LabelOptions {
             false if options.output.is_json() => load(path, system, &mut std::io::sink()),
             false => None,
         };
-        let names = map.clone().unwrap_or_default();
         let bit = |name: &String| {
             let unknown = || UsageError::UnknownLabel { name: name.clone() };
-            number_of(name).or_else(|| names.bit(name)).ok_or_else(unknown)
+            let named = || map.as_ref().and_then(|map| map.bit(name));
+            number_of(name).or_else(named).ok_or_else(unknown)
         };
         // What no flow has room for can be looked for in vain, but not be set or cleared.
         let fitting_bit = |name: &String| match bit(name)? {

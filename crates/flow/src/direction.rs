@@ -12,15 +12,6 @@ pub enum Direction {
 impl Direction {
     /// Both, in the order in which the kernel sends them.
     pub const BOTH: [Self; 2] = [Self::Original, Self::Reply];
-
-    /// The other one.
-    #[must_use]
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::Original => Self::Reply,
-            Self::Reply => Self::Original,
-        }
-    }
 }
 
 /// One value for each direction.

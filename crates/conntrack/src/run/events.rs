@@ -39,59 +39,9 @@ mod group {
     pub(super) const ALL_EXPECTATIONS: u32 = 0b111 << 3;
 }
 
-/// Turns an event message into text; `Ok(false)` if it is not wanted.
-trait ShowEvent {
-    const CLOSING: &'static str;
-
-    fn show(
-        &self,
-        message: &RawMessage<'_>,
-        occasion: Occasion,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, DecodeError>;
-}
-
-struct FlowEvents<'p> {
-    printer: Printer<'p>,
-    selection: &'p Selection,
-}
-
-impl ShowEvent for FlowEvents<'_> {
-    const CLOSING: &'static str = "flow events have been shown.";
-
-    fn show(
-        &self,
-        message: &RawMessage<'_>,
-        occasion: Occasion,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, DecodeError> {
-        let flow = FlowView::parse(message.body)?;
-        let wanted = self.selection.matches(&flow);
-        if wanted {
-            self.printer.write_flow(out, &flow, occasion);
-        }
-        Ok(wanted)
-    }
-}
-
-struct ExpectationEvents<'p> {
-    printer: Printer<'p>,
-}
-
-impl ShowEvent for ExpectationEvents<'_> {
-    const CLOSING: &'static str = "expectation events have been shown.";
-
-    fn show(
-        &self,
-        message: &RawMessage<'_>,
-        occasion: Occasion,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, DecodeError> {
-        let expectation = ExpectationAttributes::parse(message.body)?.to_expectation()?;
-        self.printer.write_expectation(out, &expectation, occasion);
-        Ok(true)
-    }
-}
+/// Says of how many events there were.
+const FLOWS_SHOWN: &str = "flow events have been shown.";
+const EXPECTATIONS_SHOWN: &str = "expectation events have been shown.";
 
 impl Session<'_, '_> {
     pub(super) fn events(
@@ -119,29 +69,48 @@ impl Session<'_, '_> {
             );
         }
         let printer = Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system);
-        let shown = FlowEvents { printer, selection };
         let frame = Frame::of_flow_events(self.flags);
-        self.watch(source.as_mut(), Subsystem::CONNTRACK, frame, &shown)
+        let subsystem = Subsystem::CONNTRACK;
+        self.watch(source.as_mut(), subsystem, frame, FLOWS_SHOWN, |message, occasion, out| {
+            let flow = FlowView::parse(message.body)?;
+            let wanted = selection.matches(&flow);
+            if wanted {
+                printer.write_flow(out, &flow, occasion);
+            }
+            Ok(wanted)
+        })
     }
 
     pub(super) fn expectation_events(&mut self) -> Result<Exit, Failure> {
         let mut source =
             self.surroundings.kernel.subscribe(group::ALL_EXPECTATIONS).map_err(Failure::Open)?;
         let printer = Printer::new(self.flags, None, self.surroundings.system);
-        let shown = ExpectationEvents { printer };
         let frame = Frame::of_expectation_events(self.flags);
-        self.watch(source.as_mut(), Subsystem::EXPECT, frame, &shown)
+        let subsystem = Subsystem::EXPECT;
+        self.watch(
+            source.as_mut(),
+            subsystem,
+            frame,
+            EXPECTATIONS_SHOWN,
+            |message, occasion, out| {
+                let expectation = ExpectationAttributes::parse(message.body)?.to_expectation()?;
+                printer.write_expectation(out, &expectation, occasion);
+                Ok(true)
+            },
+        )
     }
 
-    fn watch<S: ShowEvent>(
+    /// Shows events until the end. `show` turns one into text, or says that it is not wanted.
+    fn watch(
         &mut self,
         source: &mut dyn EventSource,
         subsystem: Subsystem,
         frame: Frame,
-        shown: &S,
+        what: &str,
+        show: impl Fn(&RawMessage<'_>, Occasion, &mut Vec<u8>) -> Result<bool, DecodeError>,
     ) -> Result<Exit, Failure> {
         let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
-        let mut watch = Watch { subsystem, frame, shown, output, count: 0, left_out: 0 };
+        let mut watch = Watch { subsystem, frame, show, output, count: 0, left_out: 0 };
         let ended = watch.follow(source, self.surroundings.stderr);
         let Watch { mut output, count, left_out, .. } = watch;
         if let Err(failure) = ended {
@@ -152,23 +121,26 @@ impl Session<'_, '_> {
         }
         frame.end(output.buffer(), count, DumpOutcome::Complete);
         output.finish()?;
-        message(self.surroundings.stderr, &closing(count, S::CLOSING));
+        message(self.surroundings.stderr, &closing(count, what));
         Ok(if left_out == 0 { Exit::Success } else { Exit::Failure })
     }
 }
 
 /// Events on their way to standard output.
-struct Watch<'s, 'o, S> {
+struct Watch<'o, S> {
     subsystem: Subsystem,
     frame: Frame,
-    shown: &'s S,
+    show: S,
     output: Output<'o>,
     count: u64,
     /// Datagrams that could not be understood.
     left_out: u64,
 }
 
-impl<S: ShowEvent> Watch<'_, '_, S> {
+impl<S> Watch<'_, S>
+where
+    S: Fn(&RawMessage<'_>, Occasion, &mut Vec<u8>) -> Result<bool, DecodeError>,
+{
     /// Shows events until the user wants the end.
     fn follow(
         &mut self,
@@ -236,7 +208,7 @@ impl<S: ShowEvent> Watch<'_, '_, S> {
             };
             let entry = self.output.buffer().len();
             self.frame.before_entry(self.output.buffer(), self.count);
-            match self.shown.show(&message, occasion, self.output.buffer()) {
+            match (self.show)(&message, occasion, self.output.buffer()) {
                 Ok(true) => {
                     self.count += 1;
                     self.output.end_of_entry(self.frame.after_entry())?;
