@@ -11,3 +11,4 @@ pub mod real;
 pub mod report;
 pub mod run;
 pub mod surroundings;
+pub mod wake;

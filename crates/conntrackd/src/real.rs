@@ -27,7 +27,7 @@ impl System for RealSystem {
     }
 
     fn has_interface(&self, name: &str) -> bool {
-        nix::net::if_::if_nametoindex(name).is_ok()
+        sys::interface::exists(name)
     }
 
     fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()> {
