@@ -1,8 +1,12 @@
-//! System calls behind safe faces: the one crate that may contain `unsafe`. So far nix offers all that is needed.
+//! System calls behind safe faces: the one crate that may contain `unsafe`.
+
+#![expect(unsafe_code, reason = "this is where it belongs")]
 
 pub mod epoll;
 pub mod error_text;
 pub mod interface;
+pub mod lock_file;
 pub mod netlink;
+pub mod process;
 pub mod signal;
 pub mod wait;

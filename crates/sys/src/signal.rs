@@ -3,34 +3,81 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal as Number};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// SIGINT and SIGTERM, from now on held back from ending the process and readable here instead.
+/// A signal that a program takes in its own time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Signal {
+    /// `SIGINT` or `SIGTERM`: end.
+    End,
+    /// `SIGHUP`: open the log files again.
+    Reopen,
+    /// `SIGUSR1` or `SIGUSR2`.
+    User,
+}
+
+/// Signals that are from now on held back from their default action and readable here instead.
 #[derive(Debug)]
-pub struct EndSignals {
+pub struct Signals {
     fd: SignalFd,
 }
 
-impl EndSignals {
-    /// Begins to hold them back. Call it before other threads start.
+impl Signals {
+    /// Holds back all kinds. Call it before other threads start, and after a fork: the descriptor is the process's own.
     pub fn hold() -> io::Result<Self> {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
+        Self::hold_those(&[
+            Number::SIGINT,
+            Number::SIGTERM,
+            Number::SIGHUP,
+            Number::SIGUSR1,
+            Number::SIGUSR2,
+        ])
+    }
+
+    fn hold_those(numbers: &[Number]) -> io::Result<Self> {
+        let signals: SigSet = numbers.iter().copied().collect();
         signals.thread_block()?;
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         Ok(Self { fd })
     }
 
+    /// Takes one signal that has come.
+    pub fn take(&self) -> io::Result<Option<Signal>> {
+        let Some(info) = self.fd.read_signal()? else { return Ok(None) };
+        let number = i32::try_from(info.ssi_signo).ok().and_then(|n| Number::try_from(n).ok());
+        Ok(Some(match number {
+            Some(Number::SIGHUP) => Signal::Reopen,
+            Some(Number::SIGUSR1 | Number::SIGUSR2) => Signal::User,
+            _ => Signal::End,
+        }))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// `SIGINT` and `SIGTERM` alone, held back like [`Signals`].
+#[derive(Debug)]
+pub struct EndSignals(Signals);
+
+impl EndSignals {
+    /// Begins to hold them back. Call it before other threads start.
+    pub fn hold() -> io::Result<Self> {
+        Signals::hold_those(&[Number::SIGINT, Number::SIGTERM]).map(Self)
+    }
+
     /// Takes one signal that has come; whether there was one.
     pub fn take(&self) -> io::Result<bool> {
-        Ok(self.fd.read_signal()?.is_some())
+        Ok(self.0.take()?.is_some())
     }
 }
 
 impl AsFd for EndSignals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.0.as_fd()
     }
 }
