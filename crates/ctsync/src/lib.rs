@@ -15,9 +15,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod cache;
 mod ftfw;
 mod node;
+mod notrack;
 mod outbound;
 mod queue;
 mod sequence;

@@ -1,0 +1,135 @@
+//! The receiving half: messages into the external cache, or into requests to the kernel.
+
+use flow::EventKind;
+
+use super::commit::COMMIT_TIMEOUT_S;
+use super::{ExternalCache, KernelRequest, LinkId, Node, Notice, Output, Replication};
+use crate::Sequence;
+use crate::cache::{Key, Life, Slot};
+use crate::ftfw::Verdict;
+use crate::wire::{
+    Content, Control, DecodeError, ExpectationRecord, Frame, Header, Message, Mode, Record,
+    RestoreOptions, Stamp,
+};
+
+impl Node {
+    pub(super) fn frame(&mut self, from: LinkId, frame: Result<Frame<'_>, DecodeError>) {
+        let taken = frame
+            .and_then(|frame| frame.message())
+            .and_then(|message| self.message(from, &message));
+        if let Err(error) = taken {
+            self.statistics.count(error.counter());
+            self.notice(Notice::BadMessage(error));
+        }
+    }
+
+    pub(super) fn message(
+        &mut self,
+        from: LinkId,
+        message: &Message<'_>,
+    ) -> Result<(), DecodeError> {
+        self.statistics.received_messages += 1;
+        let content = match &mut self.replication {
+            Replication::Ftfw(ftfw) => {
+                let verdict = ftfw.receive(self.now, &mut self.out, message)?;
+                if std::mem::take(&mut ftfw.peer_started) {
+                    self.notice(Notice::PeerStarted);
+                }
+                match verdict {
+                    Verdict::Take(content) => content,
+                    Verdict::Drop => return Ok(()),
+                }
+            }
+            Replication::Notrack(notrack) => {
+                notrack.count(message.sequence);
+                let content = message.content(Mode::Notrack)?;
+                notrack.last = Some(message.sequence);
+                content
+            }
+            Replication::Alarm(_) => message.content(Mode::Alarm)?,
+        };
+        if self.link != Some(from) {
+            self.link = Some(from);
+            self.push(Output::UseLink(from));
+        }
+        match content {
+            Content::Flow(event, body) => self.take_flow(event, body),
+            Content::Expectation(event, body) => self.take_expectation(event, body),
+            Content::Control(Control::Resync) => {
+                self.notice(Notice::ResyncRequestedByPeer);
+                self.begin_bulk();
+                Ok(())
+            }
+            Content::Control(_) | Content::Ignored => Ok(()),
+        }
+    }
+
+    pub(super) fn take_flow(&mut self, event: EventKind, body: &[u8]) -> Result<(), DecodeError> {
+        let mut record = Record::decode(body)?;
+        if self.config.external == ExternalCache::Injected {
+            let options = self.restore_options(record.timeout_s);
+            self.push(Output::Kernel(KernelRequest::Inject(event, record.restore(options))));
+            return Ok(());
+        }
+        let key = Key::of_record(&record);
+        let [cache, _] = &mut self.external;
+        let found = cache.find(&key);
+        if let (EventKind::Update, Some(slot), Mode::Notrack) = (event, found, self.mode)
+            && let Ok(mut known) = Record::decode(cache.body(slot))
+        {
+            // Without internal cache a sender tells only what has changed. The other senders tell everything.
+            known.update(&record);
+            record = known;
+        }
+        self.scratch.clear();
+        record.encode(EventKind::New, Stamp::plain(Sequence(0)), &mut self.scratch);
+        self.take(0, event, &key, found);
+        Ok(())
+    }
+
+    pub(super) fn take_expectation(
+        &mut self,
+        event: EventKind,
+        body: &[u8],
+    ) -> Result<(), DecodeError> {
+        let record = ExpectationRecord::decode(body)?;
+        if self.config.external == ExternalCache::Injected {
+            let expectation = record.restore(record.timeout_s);
+            self.push(Output::Kernel(KernelRequest::InjectExpectation(event, expectation)));
+            return Ok(());
+        }
+        let key = Key::of_expectation(&record);
+        let [_, cache] = &mut self.external;
+        let found = cache.find(&key);
+        self.scratch.clear();
+        record.encode(EventKind::New, Stamp::plain(Sequence(0)), &mut self.scratch);
+        self.take(1, event, &key, found);
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self, which: usize, event: EventKind, key: &Key, found: Option<Slot>) {
+        let Some(cache) = self.external.get_mut(which) else { return };
+        if event == EventKind::Destroy {
+            if let Some(slot) = found {
+                cache.remove(slot);
+                if let Replication::Alarm(alarm) = &mut self.replication {
+                    alarm.disarm_expiry(which, slot);
+                }
+            }
+            return;
+        }
+        let life = if event == EventKind::New { Life::New } else { Life::Updated };
+        let body = self.scratch.get(Header::LEN..).unwrap_or_default();
+        let slot = Self::keep(cache, self.now, (key, found), life, body, &[]);
+        if let (Some(slot), Replication::Alarm(alarm)) = (slot, &mut self.replication) {
+            alarm.arm_expiry(self.now, which, slot);
+        }
+    }
+
+    pub(super) fn restore_options(&self, timeout_s: Option<u32>) -> RestoreOptions {
+        RestoreOptions {
+            timeout_s: Some(timeout_s.unwrap_or(COMMIT_TIMEOUT_S)),
+            window_tracking: self.config.window_tracking,
+        }
+    }
+}
