@@ -1,13 +1,25 @@
 //! A netlink socket of the netfilter family (`NETLINK_NETFILTER`).
+//!
+//! Everything that is received comes from the kernel: a datagram of another program (sender's port not 0) is passed over.
+
+mod options;
+mod receiving;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt, recv,
-    sendto, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname,
+    getsockopt, sendto, setsockopt, socket, sockopt,
 };
+
+use options::{
+    AddMembership, BroadcastError, CapAcknowledgement, ExtendedAcknowledgement, MemoryInfo,
+    NoBufferError,
+};
+
+pub use receiving::{Datagram, Slots};
 
 /// Which step of opening a socket failed.
 #[derive(Debug)]
@@ -42,7 +54,17 @@ impl Socket {
         Ok(Self { fd })
     }
 
-    /// Sends one datagram to the kernel.
+    /// Joins a multicast group by its number (`NFNLGRP_*`). Needs `CAP_NET_ADMIN`.
+    pub fn join(&self, group: u32) -> io::Result<()> {
+        Ok(setsockopt(&self.fd, AddMembership, &group)?)
+    }
+
+    /// The port that the kernel gave this socket: changes that are made over it carry it in their events.
+    pub fn port_id(&self) -> io::Result<u32> {
+        Ok(getsockname::<NetlinkAddr>(self.fd.as_raw_fd())?.pid())
+    }
+
+    /// Sends one datagram to the kernel, which has handled its requests when this returns.
     pub fn send(&self, datagram: &[u8]) -> io::Result<()> {
         let kernel = NetlinkAddr::new(0, 0);
         retry(|| sendto(self.fd.as_raw_fd(), datagram, &kernel, MsgFlags::empty()))?;
@@ -51,13 +73,25 @@ impl Socket {
 
     /// Waits for a datagram and returns its length, which is more than the buffer's if it did not fit.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| recv(self.fd.as_raw_fd(), buffer, MsgFlags::MSG_TRUNC))
+        receiving::one(self.fd.as_fd(), buffer, MsgFlags::empty())
     }
 
     /// Like [`Socket::receive`], but `WouldBlock` if no datagram waits.
     pub fn try_receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
-        retry(|| recv(self.fd.as_raw_fd(), buffer, flags))
+        receiving::one(self.fd.as_fd(), buffer, MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// Takes the datagrams that wait, at most `most` and as many as there are slots, and hands them to `each`.
+    ///
+    /// Returns how many were taken; `WouldBlock` if none waits. Error 105 (`ENOBUFS`) says that some were lost before
+    /// those that still wait; it comes once.
+    pub fn try_receive_many(
+        &self,
+        slots: &mut Slots,
+        most: usize,
+        each: impl FnMut(Datagram<'_>),
+    ) -> io::Result<usize> {
+        receiving::many(self.fd.as_fd(), slots, most, each)
     }
 
     /// Asks for a receive buffer of this many bytes and returns what the kernel made of it: twice as much, or less.
@@ -67,7 +101,40 @@ impl Socket {
         if setsockopt(&self.fd, sockopt::RcvBufForce, &bytes).is_err() {
             setsockopt(&self.fd, sockopt::RcvBuf, &bytes)?;
         }
+        self.receive_buffer()
+    }
+
+    /// Size of the receive buffer in bytes, as the kernel accounts for it.
+    pub fn receive_buffer(&self) -> io::Result<usize> {
         Ok(getsockopt(&self.fd, sockopt::RcvBuf)?)
+    }
+
+    /// Size of the send buffer in bytes. A longer datagram cannot be sent.
+    pub fn send_buffer(&self) -> io::Result<usize> {
+        Ok(getsockopt(&self.fd, sockopt::SndBuf)?)
+    }
+
+    /// The kernel keeps what does not fit and tries again, as far as it can (`NETLINK_BROADCAST_ERROR`), and no longer
+    /// reports a full buffer here (`NETLINK_NO_ENOBUFS`).
+    pub fn set_reliable(&self) -> io::Result<()> {
+        setsockopt(&self.fd, BroadcastError, &true)?;
+        Ok(setsockopt(&self.fd, NoBufferError, &true)?)
+    }
+
+    /// A refusal holds the header of its request alone (`NETLINK_CAP_ACK`), so that many fit into the buffer.
+    pub fn set_short_refusals(&self) -> io::Result<()> {
+        Ok(setsockopt(&self.fd, CapAcknowledgement, &true)?)
+    }
+
+    /// A refusal of a malformed attribute is explained (`NETLINK_EXT_ACK`).
+    pub fn set_explained_refusals(&self) -> io::Result<()> {
+        Ok(setsockopt(&self.fd, ExtendedAcknowledgement, &true)?)
+    }
+
+    /// How many datagrams did not fit into the receive buffer since the socket was opened. It wraps.
+    pub fn drops(&self) -> io::Result<u32> {
+        let [.., drops] = getsockopt(&self.fd, MemoryInfo)?;
+        Ok(drops)
     }
 }
 
@@ -87,14 +154,4 @@ fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Socket;
-
-    #[test]
-    fn nothing_waits_on_a_new_socket_and_its_buffer_can_grow() {
-        let socket = Socket::open(0).unwrap();
-        let waiting = socket.try_receive(&mut [0; 16]).unwrap_err();
-        assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock);
-        assert!(socket.set_receive_buffer(100_000).unwrap() >= 100_000);
-    }
-}
+mod tests;
