@@ -1,5 +1,7 @@
 //! Requests over a socket: [`Exchange`] driven by a [`Transport`].
 
+mod batch;
+
 use std::io;
 
 use crate::wire::{RawMessage, Sequence};
@@ -14,6 +16,22 @@ pub trait Transport {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
     /// Waits for a datagram and returns its length, which is more than the buffer's if it did not fit.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+/// A way to the kernel that need not be waited for.
+pub trait PollTransport: Transport {
+    /// Takes a datagram that waits, and returns its length as [`Transport::receive`] does; `None` if none waits.
+    fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+}
+
+impl PollTransport for sys::netlink::Socket {
+    fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match sys::netlink::Socket::try_receive(self, buffer) {
+            Ok(len) => Ok(Some(len)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Transport for sys::netlink::Socket {
@@ -35,6 +53,8 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         (**self).receive(buffer)
     }
 }
+
+pub use batch::{BatchBounds, BatchClient};
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]

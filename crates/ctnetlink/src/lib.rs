@@ -13,9 +13,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod batch;
 pub mod client;
 mod conntrack;
 mod error;
+mod event;
 mod exchange;
 mod expect;
 mod fields;
@@ -23,11 +25,13 @@ mod request;
 mod timeout_policy;
 pub mod wire;
 
+pub use batch::{Answer, Batch};
 pub use conntrack::{
     CpuStatistics, DumpFilter, FlowAttributes, FlowRequest, FlowView, NatRange, StatusFilter,
     TableStatistics, TupleFields, encode_flow,
 };
 pub use error::{DecodeError, KernelError};
+pub use event::{EventMessage, Table, group};
 pub use exchange::{Exchange, ExchangeError, Expects, Reply};
 pub use expect::{
     ExpectationAttributes, ExpectationRequest, ExpectationStatistics, encode_expectation,

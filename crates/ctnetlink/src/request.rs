@@ -103,9 +103,18 @@ pub enum Request<'a> {
 }
 
 impl Request<'_> {
-    /// Appends the message to a buffer.
+    /// Appends the message to a buffer. A change asks for an acknowledgement.
     pub fn encode(&self, sequence: Sequence, out: &mut Vec<u8>) {
-        let flags = self.flags() | MessageFlags::REQUEST;
+        self.encode_flagged(sequence, self.flags(), out);
+    }
+
+    /// Appends the message to a buffer. A change is answered only if it is refused.
+    pub(crate) fn encode_silent(&self, sequence: Sequence, out: &mut Vec<u8>) {
+        self.encode_flagged(sequence, self.flags() - MessageFlags::ACK, out);
+    }
+
+    fn encode_flagged(&self, sequence: Sequence, flags: MessageFlags, out: &mut Vec<u8>) {
+        let flags = flags | MessageFlags::REQUEST;
         let header = MessageHeader { kind: self.kind().number(), flags, sequence, port_id: 0 };
         let family = self.family().map_or(0, Family::number);
         let version = match self {
