@@ -7,6 +7,7 @@ pub mod command_line;
 pub mod config;
 pub mod control;
 pub mod help;
+pub mod lines;
 pub mod real;
 pub mod report;
 pub mod run;

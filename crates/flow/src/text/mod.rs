@@ -24,5 +24,33 @@ pub struct CivilTime {
     pub weekday: u8,
 }
 
+/// Which tuples of a cached flow are shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sides {
+    /// Both.
+    Both,
+    /// The original one: what a peer told of a flow does not contain the other.
+    Original,
+}
+
+/// How much of a flow is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Extent {
+    /// All that is known.
+    Whole,
+    /// Without what each packet changes, which a cache cannot keep up with: timeout, counters, use count.
+    Cached(Sides),
+}
+
+impl Extent {
+    fn is_whole(self) -> bool {
+        self == Self::Whole
+    }
+
+    fn shows_reply(self) -> bool {
+        self != Self::Cached(Sides::Original)
+    }
+}
+
 /// Turns seconds since 1970 (UTC) into local time. Text forms ask it for the times that they print.
 pub type LocalTime<'a> = &'a dyn Fn(u64) -> CivilTime;

@@ -3,7 +3,7 @@
 //! Fields, their order and their conditions are those of upstream. A line has no end here: events add a suffix.
 
 use super::write::{address, field, hexadecimal, number, padded, two_digits};
-use super::{CivilTime, LocalTime};
+use super::{CivilTime, Extent, LocalTime, Sides};
 use crate::{
     Direction, EventKind, Expectation, ExpectationFlags, FlowRead, IcmpKey, LabelMap, Labels,
     Ports, Protocol, Status, Tuple,
@@ -26,6 +26,23 @@ pub struct Format<'a> {
 
 /// Appends the line of a flow, without the line end.
 pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) {
+    write_parts(out, flow, Extent::Whole, format);
+}
+
+/// Appends the line of a flow that a cache holds, without the line end: without timeout, counters and use count.
+///
+/// `now_s` is as in [`Format`].
+pub fn write_cached_flow(
+    out: &mut Vec<u8>,
+    flow: &impl FlowRead,
+    sides: Sides,
+    now_s: &dyn Fn() -> u64,
+) {
+    let format = Format { layer3: false, id: false, times: None, labels: None, now_s };
+    write_parts(out, flow, Extent::Cached(sides), &format);
+}
+
+fn write_parts(out: &mut Vec<u8>, flow: &impl FlowRead, extent: Extent, format: &Format<'_>) {
     let original = flow.tuple(Direction::Original);
     if format.layer3 {
         let family = original.addresses.family();
@@ -35,7 +52,7 @@ pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) 
     }
     padded(out, original.protocol.name().unwrap_or("unknown"), 8);
     field(out, " ", original.protocol.number());
-    if let Some(timeout_s) = flow.timeout_s() {
+    if let Some(timeout_s) = flow.timeout_s().filter(|_| extent.is_whole()) {
         field(out, " ", timeout_s);
     }
     if let Some(state) = flow.protoinfo().as_ref().and_then(crate::ProtoInfo::state_name) {
@@ -43,11 +60,13 @@ pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) 
         out.extend_from_slice(state.as_bytes());
     }
     let status = flow.status();
-    direction(out, flow, Direction::Original, &original);
+    direction(out, flow, Direction::Original, &original, extent);
     if status.is_some_and(|status| !status.contains(Status::SEEN_REPLY)) {
         out.extend_from_slice(b" [UNREPLIED]");
     }
-    direction(out, flow, Direction::Reply, &flow.tuple(Direction::Reply));
+    if extent.shows_reply() {
+        direction(out, flow, Direction::Reply, &flow.tuple(Direction::Reply), extent);
+    }
     if let Some(flag) = status.and_then(shown_status) {
         out.extend_from_slice(flag);
     }
@@ -59,7 +78,7 @@ pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) 
         out.extend_from_slice(b" helper=");
         out.extend_from_slice(helper.as_bytes());
     }
-    if let Some(use_count) = flow.use_count() {
+    if let Some(use_count) = flow.use_count().filter(|_| extent.is_whole()) {
         field(out, " use=", use_count);
     }
     if format.id
@@ -78,6 +97,11 @@ pub fn write_expectation(out: &mut Vec<u8>, expectation: &Expectation) {
         number(out, timeout_s);
         out.push(b' ');
     }
+    write_cached_expectation(out, expectation);
+}
+
+/// Appends the line of an expectation that a cache holds, without the line end: without timeout.
+pub fn write_cached_expectation(out: &mut Vec<u8>, expectation: &Expectation) {
     field(out, "proto=", expectation.tuple.protocol.number());
     for (src, dst, tuple) in [
         (" src=", " dst=", &expectation.tuple),
@@ -117,6 +141,11 @@ fn expectation_flags(out: &mut Vec<u8>, flags: ExpectationFlags) {
     }
 }
 
+/// Appends a decimal number.
+pub fn write_number(out: &mut Vec<u8>, value: u32) {
+    number(out, value);
+}
+
 /// Appends the prefix that marks an event.
 pub fn write_event_kind(out: &mut Vec<u8>, kind: EventKind) {
     out.extend_from_slice(match kind {
@@ -126,7 +155,13 @@ pub fn write_event_kind(out: &mut Vec<u8>, kind: EventKind) {
     });
 }
 
-fn direction(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction, tuple: &Tuple) {
+fn direction(
+    out: &mut Vec<u8>,
+    flow: &impl FlowRead,
+    direction: Direction,
+    tuple: &Tuple,
+    extent: Extent,
+) {
     addresses(out, " src=", " dst=", tuple);
     key(out, tuple);
     if let Some(zone) = flow.tuple_zone(direction) {
@@ -136,7 +171,7 @@ fn direction(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction, tupl
         };
         field(out, name, zone.0);
     }
-    if let Some(counters) = flow.counters(direction) {
+    if let Some(counters) = flow.counters(direction).filter(|_| extent.is_whole()) {
         field(out, " packets=", counters.packets);
         field(out, " bytes=", counters.bytes);
     }
@@ -214,14 +249,14 @@ fn times(out: &mut Vec<u8>, flow: &impl FlowRead, local: LocalTime<'_>) {
     for (name, time) in [(" [start=", flow.start()), (" [stop=", flow.stop())] {
         if let Some(time) = time {
             out.extend_from_slice(name.as_bytes());
-            ctime(out, local(time.seconds()));
+            write_ctime(out, local(time.seconds()));
             out.push(b']');
         }
     }
 }
 
-/// The form of the C function `ctime`, without its line end: `Sun Nov  2 09:05:00 2025`.
-fn ctime(out: &mut Vec<u8>, time: CivilTime) {
+/// Appends the form of the C function `ctime`, without its line end: `Sun Nov  2 09:05:00 2025`.
+pub fn write_ctime(out: &mut Vec<u8>, time: CivilTime) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -4,7 +4,7 @@
 //! own names, and texts are escaped.
 
 use super::write::{address, field, number, two_digits};
-use super::{CivilTime, LocalTime};
+use super::{CivilTime, Extent, LocalTime, Sides};
 use crate::{
     Direction, EventKind, Expectation, ExpectationFlags, FlowRead, LabelMap, Ports, ProtoInfo,
     Protocol, Status, Tuple,
@@ -18,6 +18,10 @@ pub const FLOWS_FOOTER: &str = "</conntrack>\n";
 pub const EXPECTATIONS_HEADER: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n";
 /// Ends it.
 pub const EXPECTATIONS_FOOTER: &str = "</expect>\n";
+
+/// The tuple of an unknown reply direction, as upstream has it.
+const NO_TUPLE: &str = "<layer3 protonum=\"0\" protoname=\"unknown\"><src></src><dst></dst></layer3>\
+                        <layer4 protonum=\"0\" protoname=\"unknown\"></layer4>";
 
 /// What an element shows beyond the fixed parts.
 #[derive(Clone, Copy)]
@@ -39,18 +43,43 @@ pub fn write_flow(
     event: Option<EventKind>,
     format: &Format<'_>,
 ) {
+    write_parts(out, flow, event, Extent::Whole, format);
+}
+
+/// Appends a flow that a cache holds, without the line end: without timeout, counters and use count.
+///
+/// `now_s` is as in [`Format`].
+pub fn write_cached_flow(
+    out: &mut Vec<u8>,
+    flow: &impl FlowRead,
+    sides: Sides,
+    now_s: &dyn Fn() -> u64,
+) {
+    let format = Format { timestamps: false, when: None, labels: None, now_s };
+    write_parts(out, flow, None, Extent::Cached(sides), &format);
+}
+
+fn write_parts(
+    out: &mut Vec<u8>,
+    flow: &impl FlowRead,
+    event: Option<EventKind>,
+    extent: Extent,
+    format: &Format<'_>,
+) {
     open_flow(out, event);
-    for (direction, name) in [(Direction::Original, "original"), (Direction::Reply, "reply")] {
-        text(out, "<meta direction=\"");
-        text(out, name);
-        text(out, "\">");
-        tuple_of(out, flow, direction);
-        text(out, "</meta>");
+    text(out, "<meta direction=\"original\">");
+    tuple_of(out, flow, Direction::Original, extent);
+    text(out, "</meta><meta direction=\"reply\">");
+    if extent.shows_reply() {
+        tuple_of(out, flow, Direction::Reply, extent);
+    } else {
+        text(out, NO_TUPLE);
     }
+    text(out, "</meta>");
     let start = out.len();
     text(out, "<meta direction=\"independent\">");
     let empty = out.len();
-    independent(out, flow, format);
+    independent(out, flow, extent, format);
     if out.len() == empty {
         out.truncate(start);
     } else {
@@ -69,6 +98,21 @@ pub fn write_flow(
 pub fn write_expectation(
     out: &mut Vec<u8>,
     expectation: &Expectation,
+    event: Option<EventKind>,
+    when_shown: Option<(u64, LocalTime<'_>)>,
+) {
+    write_expectation_parts(out, expectation, expectation.timeout_s, event, when_shown);
+}
+
+/// Appends an expectation that a cache holds, without the line end: without timeout.
+pub fn write_cached_expectation(out: &mut Vec<u8>, expectation: &Expectation) {
+    write_expectation_parts(out, expectation, None, None, None);
+}
+
+fn write_expectation_parts(
+    out: &mut Vec<u8>,
+    expectation: &Expectation,
+    timeout_s: Option<u32>,
     event: Option<EventKind>,
     when_shown: Option<(u64, LocalTime<'_>)>,
 ) {
@@ -92,7 +136,7 @@ pub fn write_expectation(
         text_element(out, "helper-name", helper.as_bytes());
     }
     for (name, value) in [
-        ("timeout", expectation.timeout_s),
+        ("timeout", timeout_s),
         ("class", expectation.class),
         ("zone", expectation.zone.map(|zone| u32::from(zone.0))),
     ] {
@@ -128,7 +172,7 @@ fn open_flow(out: &mut Vec<u8>, event: Option<EventKind>) {
     );
 }
 
-fn tuple_of(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction) {
+fn tuple_of(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction, extent: Extent) {
     let tuple = flow.tuple(direction);
     open_layer3(out, &tuple);
     addresses(out, &tuple);
@@ -139,7 +183,7 @@ fn tuple_of(out: &mut Vec<u8>, flow: &impl FlowRead, direction: Direction) {
     if let Some(zone) = flow.tuple_zone(direction) {
         element(out, "zone", |out| number(out, zone.0));
     }
-    if let Some(counters) = flow.counters(direction) {
+    if let Some(counters) = flow.counters(direction).filter(|_| extent.is_whole()) {
         element(out, "counters", |out| {
             element(out, "packets", |out| number(out, counters.packets));
             element(out, "bytes", |out| number(out, counters.bytes));
@@ -184,12 +228,12 @@ fn key(out: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
-fn independent(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) {
+fn independent(out: &mut Vec<u8>, flow: &impl FlowRead, extent: Extent, format: &Format<'_>) {
     if let Some(state) = flow.protoinfo().as_ref().and_then(ProtoInfo::state_name) {
         element(out, "state", |out| text(out, state));
     }
-    let numbers = [("timeout", flow.timeout_s()), ("mark", flow.mark().map(|mark| mark.0))];
-    number_elements(out, numbers);
+    let timeout_s = flow.timeout_s().filter(|_| extent.is_whole());
+    number_elements(out, [("timeout", timeout_s), ("mark", flow.mark().map(|mark| mark.0))]);
     if let (Some(map), Some(labels)) = (format.labels, flow.labels()) {
         element(out, "labels", |out| {
             for name in labels.bits().filter_map(|bit| map.name(bit)) {
@@ -205,7 +249,7 @@ fn independent(out: &mut Vec<u8>, flow: &impl FlowRead, format: &Format<'_>) {
         out,
         [
             ("zone", flow.zone().map(|zone| u32::from(zone.0))),
-            ("use", flow.use_count()),
+            ("use", flow.use_count().filter(|_| extent.is_whole())),
             ("id", flow.id().map(|id| id.0)),
         ],
     );
