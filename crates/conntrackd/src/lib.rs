@@ -11,5 +11,6 @@ pub mod lines;
 pub mod real;
 pub mod report;
 pub mod run;
+pub mod statistics;
 pub mod surroundings;
 pub mod wake;
