@@ -19,6 +19,7 @@ mod address;
 mod direction;
 mod event;
 mod expectation;
+pub mod filter;
 mod flow;
 mod label;
 mod mark;
