@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+pub mod bpf;
 pub mod client;
 mod conntrack;
 mod error;

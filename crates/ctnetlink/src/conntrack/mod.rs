@@ -2,7 +2,7 @@
 
 mod dump_filter;
 mod encode;
-mod number;
+pub(crate) mod number;
 mod statistics;
 mod table;
 pub(crate) mod tuple;

@@ -4,6 +4,10 @@
 //! `PROPTEST_CASES` sets the number of cases.
 
 #[cfg(test)]
+mod filter;
+#[cfg(test)]
+mod interpreter;
+#[cfg(test)]
 mod strategies;
 
 use ctnetlink::wire::{
