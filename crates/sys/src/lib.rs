@@ -1,4 +1,6 @@
 //! System calls behind safe faces: the one crate that may contain `unsafe`.
+//! System calls behind safe faces: the one crate that may contain `unsafe`. Where nix offers
+//! a safe face, that is used.
 
 #![expect(unsafe_code, reason = "this is where it belongs")]
 
@@ -12,4 +14,5 @@ pub mod netlink;
 pub mod process;
 pub mod signal;
 pub mod stream;
+pub mod socket_filter;
 pub mod wait;
