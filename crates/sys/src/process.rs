@@ -23,6 +23,7 @@ impl RealTime {
     }
 
     /// The highest priority of the policy (`sched_get_priority_max`).
+    #[expect(unsafe_code, reason = "nix has no face for scheduling")]
     pub fn highest(self) -> io::Result<i32> {
         // SAFETY: takes a number and touches no memory of ours.
         let highest = unsafe { libc::sched_get_priority_max(self.number()) };
@@ -32,6 +33,7 @@ impl RealTime {
 
 /// Schedules this process in real time with the priority, and its children as usual: an editor started by a script
 /// must not run before everything else.
+#[expect(unsafe_code, reason = "nix has no face for scheduling")]
 pub fn schedule(policy: RealTime, priority: i32) -> io::Result<()> {
     // SAFETY: `sched_param` is numbers, for which zero is valid.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
