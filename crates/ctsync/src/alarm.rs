@@ -60,6 +60,11 @@ impl Alarm {
         }
     }
 
+    /// When an entry of the external cache ends.
+    pub(crate) fn expires(&self, which: usize, slot: Slot) -> Option<Instant> {
+        self.expiry.get(which)?.due(slot)
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.refresh.iter().chain(&self.expiry).filter_map(Timers::next).min()
     }

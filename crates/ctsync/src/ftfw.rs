@@ -207,7 +207,9 @@ impl Ftfw {
             self.lost += u64::from(sequence.since(last)) + 1;
         }
         self.acknowledge(out);
-        if let Some(missed) = SequenceRange::new(first, sequence.previous()) {
+        if let Some(missed) = SequenceRange::new(first, sequence.previous())
+            && !out.queues.is_crowded()
+        {
             out.transmit(Item::Control(Control::Missed(missed)));
         }
         self.window = self.ack_window;
@@ -224,8 +226,12 @@ impl Ftfw {
         }
     }
 
+    /// Says what has come. While too many control messages wait to be sent, this waits too and says more later.
     fn acknowledge(&mut self, out: &mut Outbound) {
         self.window = self.ack_window;
+        if out.queues.is_crowded() {
+            return;
+        }
         if let (Some((from, _)), Some(last)) = (self.unacknowledged.take(), self.last)
             && let Some(range) = SequenceRange::new(from, last)
         {
@@ -337,6 +343,10 @@ impl Ftfw {
         {
             out.queues.shift(parked, List::Transmit);
         }
+    }
+
+    pub(crate) fn resend_limit(&self) -> usize {
+        self.resend_limit
     }
 
     /// Messages left.

@@ -29,7 +29,8 @@ pub mod wire;
 
 pub use cache::CacheCounters;
 pub use node::{
-    Config, Event, ExternalCache, InternalCache, KernelRequest, LinkId, ModeConfig, Node, Notice,
-    Origin, Output, Request, Statistics, Subject, Which,
+    CacheCursor, CacheFigures, CacheName, CachedExpectation, CachedFlow, Config, Event,
+    ExternalCache, InternalCache, KernelRequest, KnownFlow, LinkId, ModeConfig, Node, Notice,
+    Origin, Output, Request, ResendCursor, Sending, Statistics, Subject, Which,
 };
 pub use sequence::{Sequence, SequenceRange};

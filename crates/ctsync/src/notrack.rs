@@ -3,7 +3,7 @@
 use crate::Sequence;
 use crate::ftfw::ALIVE_AFTER;
 use crate::outbound::Outbound;
-use crate::queue::Item;
+use crate::queue::{Item, List};
 use crate::time::Instant;
 use crate::wire::Control;
 
@@ -36,7 +36,7 @@ impl Notrack {
     }
 
     pub(crate) fn on_deadline(&self, now: Instant, out: &mut Outbound) {
-        if now >= self.next_deadline() {
+        if now >= self.next_deadline() && out.queues.len(List::Transmit) == 0 {
             out.transmit(Item::Control(Control::Alive));
         }
     }

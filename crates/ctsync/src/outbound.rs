@@ -27,6 +27,11 @@ impl Outbound {
         }
     }
 
+    pub(crate) fn entry_mut(&mut self, item: Item) -> Option<&mut Entry> {
+        let (cache, slot) = self.cache_mut(item)?;
+        cache.entry_mut(slot)
+    }
+
     fn cache_mut(&mut self, item: Item) -> Option<(&mut Cache, Slot)> {
         match item {
             Item::Flow(slot) => Some((&mut self.flows, slot)),

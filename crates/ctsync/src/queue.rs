@@ -33,6 +33,8 @@ pub(crate) enum List {
 }
 
 const LISTS: usize = 3;
+/// Control messages that wait to be sent before no further acknowledgements join them.
+pub(crate) const CONTROLS: usize = 256;
 
 /// An element of a queue.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,13 @@ pub(crate) struct Node {
     next: u32,
 }
 
+impl Node {
+    /// One, if it is a control message in the transmit queue.
+    fn waiting_control(&self) -> usize {
+        usize::from(self.list == List::Transmit && matches!(self.item, Item::Control(_)))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Ends {
     head: u32,
@@ -62,6 +71,8 @@ pub(crate) struct Queues {
     nodes: Vec<Node>,
     free: u32,
     lists: [Ends; LISTS],
+    /// Control messages in the transmit queue.
+    controls: usize,
 }
 
 fn index(node: u32) -> usize {
@@ -71,7 +82,7 @@ fn index(node: u32) -> usize {
 impl Queues {
     pub(crate) fn new() -> Self {
         let empty = Ends { head: NONE, tail: NONE, len: 0 };
-        Self { nodes: Vec::new(), free: NONE, lists: [empty; LISTS] }
+        Self { nodes: Vec::new(), free: NONE, lists: [empty; LISTS], controls: 0 }
     }
 
     fn ends(&mut self, list: List) -> &mut Ends {
@@ -90,6 +101,11 @@ impl Queues {
             List::Resend => resend.len,
             List::Parked => parked.len,
         }
+    }
+
+    /// Whether many control messages wait to be sent: the link takes nothing, or the peer makes us talk.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.controls >= CONTROLS
     }
 
     pub(crate) fn head(&self, list: List) -> Option<u32> {
@@ -162,6 +178,7 @@ impl Queues {
         }
         if let Some(node) = self.nodes.get_mut(index(number)) {
             (node.list, node.previous, node.next) = (list, previous, NONE);
+            self.controls = self.controls.saturating_add(node.waiting_control());
         }
         if let Some(node) = self.nodes.get_mut(index(previous)) {
             node.next = number;
@@ -169,9 +186,9 @@ impl Queues {
     }
 
     fn unlink(&mut self, number: u32) {
-        let Some(&Node { list, previous, next, .. }) = self.nodes.get(index(number)) else {
-            return;
-        };
+        let Some(&node) = self.nodes.get(index(number)) else { return };
+        let Node { list, previous, next, .. } = node;
+        self.controls = self.controls.saturating_sub(node.waiting_control());
         match self.nodes.get_mut(index(previous)) {
             Some(node) => node.next = next,
             None => self.ends(list).head = next,

@@ -44,6 +44,11 @@ impl Timers {
         }
     }
 
+    /// The deadline of a slot.
+    pub(crate) fn due(&self, slot: Slot) -> Option<Instant> {
+        self.slots.get(usize::try_from(slot.0).ok()?)?.due
+    }
+
     /// Nothing is due before this.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((due, _))| *due)

@@ -17,7 +17,7 @@ use hashbrown::HashTable;
 
 use crate::time::Instant;
 use blobs::Blobs;
-pub(crate) use key::Key;
+pub(crate) use key::{Key, read_tuple, write_tuple};
 
 /// Place of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
@@ -37,6 +37,15 @@ pub(crate) enum Life {
     Dead,
     /// No entry at all.
     Vacant,
+}
+
+/// What was found for a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Secret hash of the key: two keys with one fingerprint are one key for all purposes but those of a lookup.
+    pub(crate) fingerprint: u64,
+    /// Its entry, dead or alive.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// Counters of one cache, as `-s cache` shows them.
@@ -74,6 +83,17 @@ pub(crate) struct Entry {
     pub(crate) dump: u8,
 }
 
+/// The bytes of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content<'a> {
+    /// Its [`Key`].
+    pub(crate) key: &'a [u8],
+    /// The body of the message that tells of it.
+    pub(crate) body: &'a [u8],
+    /// What is known besides.
+    pub(crate) tail: &'a [u8],
+}
+
 /// A cache.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -91,6 +111,12 @@ pub(crate) struct Cache {
 /// The table wants 64 bits of which the highest and the lowest matter.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// As much of a fingerprint as an entry keeps.
+fn short(fingerprint: u64) -> u32 {
+    let [a, b, c, d, ..] = fingerprint.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 fn index(slot: u32) -> usize {
@@ -112,11 +138,10 @@ impl Cache {
         }
     }
 
-    fn hash(&self, key: &Key) -> u32 {
+    fn fingerprint(&self, key: &Key) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(key.bytes());
-        let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
-        u32::from_le_bytes([a, b, c, d])
+        hasher.finish()
     }
 
     /// Entries, dead ones included.
@@ -129,9 +154,10 @@ impl Cache {
         self.alive
     }
 
-    pub(crate) fn find(&self, key: &Key) -> Option<Slot> {
-        let hash = self.hash(key);
-        let found = self.table.find(spread(hash), |slot| {
+    pub(crate) fn find(&self, key: &Key) -> Found {
+        let fingerprint = self.fingerprint(key);
+        let hash = short(fingerprint);
+        let slot = self.table.find(spread(hash), |slot| {
             self.entries.get(index(*slot)).is_some_and(|entry| {
                 entry.hash == hash
                     && self
@@ -141,18 +167,28 @@ impl Cache {
                         == Some(key.bytes())
             })
         });
-        found.copied().map(Slot)
+        Found { fingerprint, slot: slot.copied().map(Slot) }
+    }
+
+    /// The entry of a key, if it has one that is not dead.
+    pub(crate) fn find_alive(&self, key: &Key) -> Option<Slot> {
+        self.find(key).slot.filter(|slot| self.is_alive(*slot))
+    }
+
+    pub(crate) fn is_alive(&self, slot: Slot) -> bool {
+        self.entry(slot).is_some_and(|entry| entry.life != Life::Dead)
     }
 
     /// Makes an entry for a key that has none. `None` if the cache is full.
     pub(crate) fn insert(
         &mut self,
         now: Instant,
-        key: &Key,
+        (key, fingerprint): (&Key, u64),
         body: &[u8],
         tail: &[u8],
     ) -> Option<Slot> {
-        let placed = (self.table.len() < self.limit).then(|| self.place(now, key, body, tail));
+        let room = self.table.len() < self.limit;
+        let placed = room.then(|| self.place(now, (key, fingerprint), body, tail));
         if placed.is_none() {
             self.counters.no_space += 1;
         }
@@ -165,12 +201,18 @@ impl Cache {
         Some(slot)
     }
 
-    fn place(&mut self, now: Instant, key: &Key, body: &[u8], tail: &[u8]) -> Option<Slot> {
+    fn place(
+        &mut self,
+        now: Instant,
+        (key, fingerprint): (&Key, u64),
+        body: &[u8],
+        tail: &[u8],
+    ) -> Option<Slot> {
         self.scratch.clear();
         for part in [key.bytes(), body, tail] {
             self.scratch.extend_from_slice(part);
         }
-        let hash = self.hash(key);
+        let hash = short(fingerprint);
         let entry = Entry {
             hash,
             blob: self.blobs.insert(&self.scratch)?,
@@ -208,23 +250,8 @@ impl Cache {
         body: &[u8],
         tail: &[u8],
     ) {
+        self.refresh(slot, body, tail);
         let Some(entry) = self.entries.get_mut(index(slot.0)) else { return };
-        let key_len = usize::from(entry.key_len);
-        let old = self.blobs.at(entry.blob, usize::from(entry.len));
-        self.scratch.clear();
-        for part in [old.get(..key_len).unwrap_or_default(), body, tail] {
-            self.scratch.extend_from_slice(part);
-        }
-        let (Ok(len), Ok(body_len)) =
-            (u16::try_from(self.scratch.len()), u16::try_from(body.len()))
-        else {
-            return;
-        };
-        let Some(blob) = self.blobs.replace(entry.blob, usize::from(entry.len), &self.scratch)
-        else {
-            return;
-        };
-        (entry.blob, entry.len, entry.body_len) = (blob, len, body_len);
         entry.updated_s = now.seconds();
         if entry.life == Life::Dead {
             self.alive += 1;
@@ -239,6 +266,26 @@ impl Cache {
             self.counters.updated += 1;
         }
         entry.life = life;
+    }
+
+    /// Gives an entry new content that counts for no change.
+    pub(crate) fn refresh(&mut self, slot: Slot, body: &[u8], tail: &[u8]) {
+        let Some(entry) = self.entries.get_mut(index(slot.0)) else { return };
+        let key_len = usize::from(entry.key_len);
+        let old = self.blobs.at(entry.blob, usize::from(entry.len));
+        self.scratch.clear();
+        for part in [old.get(..key_len).unwrap_or_default(), body, tail] {
+            self.scratch.extend_from_slice(part);
+        }
+        let (Ok(len), Ok(body_len)) =
+            (u16::try_from(self.scratch.len()), u16::try_from(body.len()))
+        else {
+            return;
+        };
+        let blob = self.blobs.replace(entry.blob, usize::from(entry.len), &self.scratch);
+        if let Some(blob) = blob {
+            (entry.blob, entry.len, entry.body_len) = (blob, len, body_len);
+        }
     }
 
     /// Ends an entry, which stays until it is removed.
@@ -277,18 +324,16 @@ impl Cache {
 
     /// The body of the message that tells of an entry.
     pub(crate) fn body(&self, slot: Slot) -> &[u8] {
-        self.parts(slot).map_or(&[], |(body, _)| body)
+        self.content(slot).map_or(&[], |content| content.body)
     }
 
-    /// What is kept of an entry besides the body.
-    pub(crate) fn tail(&self, slot: Slot) -> &[u8] {
-        self.parts(slot).map_or(&[], |(_, tail)| tail)
-    }
-
-    fn parts(&self, slot: Slot) -> Option<(&[u8], &[u8])> {
+    /// All that is kept of an entry.
+    pub(crate) fn content(&self, slot: Slot) -> Option<Content<'_>> {
         let entry = self.entry(slot)?;
         let blob = self.blobs.at(entry.blob, usize::from(entry.len));
-        blob.get(usize::from(entry.key_len)..)?.split_at_checked(usize::from(entry.body_len))
+        let (key, rest) = blob.split_at_checked(usize::from(entry.key_len))?;
+        let (body, tail) = rest.split_at_checked(usize::from(entry.body_len))?;
+        Some(Content { key, body, tail })
     }
 
     /// The first slot of an entry at or after `from`: a cursor that survives changes.
@@ -296,13 +341,6 @@ impl Cache {
         let rest = self.entries.get(index(from)..)?;
         let skipped = rest.iter().position(|entry| entry.life != Life::Vacant)?;
         Some(Slot(from.checked_add(u32::try_from(skipped).ok()?)?))
-    }
-
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        let entries = self.entries.iter().enumerate();
-        entries
-            .filter(|(_, e)| e.life != Life::Vacant)
-            .filter_map(|(i, _)| u32::try_from(i).ok().map(Slot))
     }
 
     /// Bytes of memory that the cache takes.

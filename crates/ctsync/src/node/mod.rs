@@ -14,34 +14,48 @@
 //! One entry a key, one place in one queue an entry: the end of a flow stays an entry until the mode lets it go, and a flow
 //! that is opened again in the meantime takes the same entry. So nothing that is sent again can undo something newer.
 //!
-//! Bounds: `HashLimit` entries a cache; a queue element for each entry and a few for control messages; `BULK_STEP` flows of
-//! a bulk and `COMMIT_STEP` of a commit a turn; what is sent without internal cache waits in at most `DIRECT_LIMIT`
-//! bytes. Behaviour: docs/sync-protocol.md, "Behaviour".
+//! Bounds: `HashLimit` entries a cache; a queue element for each entry and [`CONTROLS`](crate::queue::CONTROLS)
+//! acknowledgements; `BULK_STEP` flows of a bulk and `COMMIT_STEP` of a commit a turn; what is sent without internal cache
+//! waits in at most `DIRECT_LIMIT` bytes. Outputs that wait are a few notices, of bad messages one for each kind, and the
+//! requests that one datagram makes without external cache: 2,340 at most, as a message about a flow has 28 bytes at least.
+//! Whoever drives such a node therefore takes its outputs after each datagram. Behaviour: docs/sync-protocol.md,
+//! "Behaviour".
 
 use std::collections::VecDeque;
 
-use flow::{FlowId, FlowRead};
+use flow::{EventKind, Expectation, FlowRead};
 
-use crate::Sequence;
 use crate::alarm::Alarm;
-use crate::cache::{Cache, CacheCounters, Life};
+use crate::cache::Cache;
 use crate::ftfw::Ftfw;
 use crate::notrack::Notrack;
 use crate::outbound::Outbound;
-use crate::queue::{Item, List, Queues};
+use crate::queue::Queues;
 use crate::time::{Duration, Instant};
-use crate::wire::{Control, DecodeError, Flags, Frame, Frames, Mode, Record, Restored, SentParts};
+use crate::wire::{
+    Counter, DatagramLimit, DecodeError, Frame, Frames, Mode, Restored, SentParts, TooLong,
+};
+use dump::Dump;
+use internal::Written;
+use sending::Asker;
 
 mod commit;
+mod dump;
+mod internal;
+mod reading;
 mod receiving;
 mod sending;
 mod statistics;
+mod tail;
 mod values;
 
+pub use reading::{
+    CacheCursor, CacheFigures, CacheName, CachedExpectation, CachedFlow, KnownFlow, ResendCursor,
+};
 pub use statistics::Statistics;
 pub use values::{
     Config, Event, ExternalCache, InternalCache, KernelRequest, LinkId, ModeConfig, Notice, Origin,
-    Output, Request, Subject, Which,
+    Output, Request, Sending, Subject, Which,
 };
 
 /// Flows of a bulk that one turn queues.
@@ -50,6 +64,8 @@ const BULK_STEP: u32 = 4096;
 const COMMIT_STEP: u32 = 1024;
 /// Bytes that wait to be sent without internal cache.
 const DIRECT_LIMIT: usize = 1 << 20;
+/// The peer gets one bulk in this time.
+const BULK_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum Replication {
@@ -75,15 +91,25 @@ pub struct Node {
     out: Outbound,
     external: [Cache; 2],
     pending: VecDeque<Output<'static>>,
+    /// Bad messages since the last output: the first of each kind, and how many.
+    bad: [Option<(DecodeError, u32)>; Counter::ALL.len()],
+    too_long: Option<(TooLong, u32)>,
+    sending: Sending,
     datagram: Vec<u8>,
     scratch: Vec<u8>,
+    written: Written,
     direct: Vec<u8>,
     direct_at: usize,
     link: Option<LinkId>,
+    new_link: Option<LinkId>,
     bulk: Option<Cursor>,
+    /// A dump of the kernel's table for a bulk was asked for and is not over.
+    bulk_dump: bool,
+    bulk_began: Option<Instant>,
+    bulk_again: bool,
     commit: Option<Cursor>,
     purge_at: Option<Instant>,
-    dump: u8,
+    dump: Dump,
     bulk_budget: u32,
     commit_budget: u32,
     now: Instant,
@@ -115,15 +141,23 @@ impl Node {
             },
             external: [cache(2), cache(3)],
             pending: VecDeque::new(),
+            bad: Default::default(),
+            too_long: None,
+            sending: Sending::Open,
             datagram: Vec::new(),
             scratch: Vec::new(),
+            written: Written::default(),
             direct: Vec::new(),
             direct_at: 0,
             link: None,
+            new_link: None,
             bulk: None,
+            bulk_dump: false,
+            bulk_began: None,
+            bulk_again: false,
             commit: None,
             purge_at: None,
-            dump: 0,
+            dump: Dump::default(),
             bulk_budget: BULK_STEP,
             commit_budget: COMMIT_STEP,
             now,
@@ -141,13 +175,40 @@ impl Node {
         self.begin_turn(now);
         if self.config.mode.has_internal_cache() {
             match event.subject {
-                Subject::Flow(flow) => self.cache_flow(event.kind, event.origin, flow),
+                Subject::Flow(flow) => self.flow_event(event.kind, event.origin, flow),
                 Subject::Expectation(expectation) => {
-                    self.cache_expectation(event.kind, event.origin, expectation);
+                    self.expectation_event(event.kind, event.origin, expectation);
                 }
             }
         } else if let (Origin::Others, Subject::Flow(flow)) = (event.origin, event.subject) {
             self.send_directly(event.kind, flow);
+        }
+    }
+
+    /// A dump of the kernel's table shows a flow. It is older than events that were handled since the last boundary but one
+    /// ([`Request::DumpPart`]), so of those flows it tells nothing new. The peer is told of it if it was not known or has
+    /// changed, and the origin is [`Origin::Others`].
+    ///
+    /// Without internal cache, where only a bulk needs a dump, it is sent.
+    pub fn on_dumped_flow(&mut self, now: Instant, flow: &impl FlowRead, origin: Origin) {
+        self.begin_turn(now);
+        if self.config.mode.has_internal_cache() {
+            self.merge_flow(flow, origin);
+        } else {
+            self.send_directly(EventKind::New, flow);
+        }
+    }
+
+    /// The same for an expectation. Without internal cache expectations are not sent.
+    pub fn on_dumped_expectation(
+        &mut self,
+        now: Instant,
+        expectation: &Expectation,
+        origin: Origin,
+    ) {
+        self.begin_turn(now);
+        if self.config.mode.has_internal_cache() {
+            self.merge_expectation(expectation, origin);
         }
     }
 
@@ -170,29 +231,42 @@ impl Node {
         self.begin_turn(now);
         match request {
             Request::Resync => self.ask_resync(),
-            Request::Bulk => self.begin_bulk(),
-            Request::Commit(which) => {
-                if self.commit.is_some() {
-                    self.notice(Notice::CommitInProgress);
-                } else if self.config.external == ExternalCache::Kept {
-                    self.purge_at = None;
-                    self.commit = Some(Cursor { pass: 0, next: 0, which });
-                    self.notice(Notice::CommitStarted(which));
-                }
+            Request::Bulk => self.ask_bulk(Asker::Operator),
+            Request::BulkDumped => self.bulk_dump = false,
+            Request::Commit(which) => self.begin_commit(which),
+            Request::FlushInternal => {
+                self.notice(Notice::FlushingInternal);
+                self.flush_internal(Which::Flows);
             }
-            Request::FlushInternal => self.flush_internal(false),
-            Request::FlushExternal => self.flush_external(false),
+            Request::Flush | Request::FlushExternal if self.commit.is_some() => {
+                self.notice(Notice::FlushIgnored);
+            }
+            Request::FlushExternal if self.config.external == ExternalCache::Injected => {}
+            Request::FlushExternal => {
+                self.notice(Notice::FlushingExternal);
+                self.flush_external(Which::Flows);
+            }
             Request::Flush => {
-                self.flush_internal(true);
-                self.flush_external(true);
+                self.notice(Notice::FlushingAll);
+                self.flush_internal(Which::All);
+                self.flush_external(Which::All);
             }
-            Request::PurgeKernel => {
+            Request::FlushKernel(which) => {
+                self.notice(Notice::FlushingKernel(which));
+                self.push(Output::Kernel(KernelRequest::Flush(which)));
+            }
+            Request::PurgeKernel if self.purge_at.is_none() => {
                 let after = Duration::from_secs(self.config.purge_timeout_s);
-                self.purge_at.get_or_insert(now.after(after));
+                self.purge_at = Some(now.after(after));
                 self.notice(Notice::PurgeScheduled);
             }
-            Request::DumpBegins => self.dump = self.dump.wrapping_add(1).max(1),
+            Request::PurgeKernel => {}
+            Request::DumpBegins(which) => self.dump.begin(which),
+            Request::DumpPart => self.dump.boundary(),
             Request::DumpEnds(origin) => self.end_dump(origin),
+            Request::DumpFailed => {
+                self.dump.end();
+            }
         }
     }
 
@@ -200,124 +274,90 @@ impl Node {
     pub fn on_deadline(&mut self, now: Instant) {
         self.begin_turn(now);
         if self.purge_at.is_some_and(|at| now >= at) {
-            self.purge_at = None;
-            self.push(Output::Kernel(KernelRequest::Flush));
-            self.flush_internal(true);
+            self.notice(Notice::PurgeBegins);
+            self.push(Output::Kernel(KernelRequest::Flush(Which::Flows)));
+            self.flush_internal(Which::All);
         }
+        self.bulk_deadline();
+        let open = self.sending == Sending::Open;
         match &mut self.replication {
-            Replication::Ftfw(ftfw) => ftfw.on_deadline(now, &mut self.out),
-            Replication::Notrack(notrack) => notrack.on_deadline(now, &mut self.out),
+            Replication::Ftfw(ftfw) if open => ftfw.on_deadline(now, &mut self.out),
+            Replication::Notrack(notrack) if open => notrack.on_deadline(now, &mut self.out),
+            Replication::Ftfw(_) | Replication::Notrack(_) => {}
             Replication::Alarm(alarm) => {
                 alarm.on_deadline(now, &mut self.out, &mut self.external);
             }
         }
     }
 
-    /// When something is to be done next without any input.
+    /// When something is to be done next without any input. What needs sending is not due while that is held.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.bulk.is_some() || self.commit.is_some() {
+        let open = self.sending == Sending::Open;
+        if self.commit.is_some() || (self.bulk.is_some() && open) {
             return Some(self.now);
         }
         let of_mode = match &self.replication {
-            Replication::Ftfw(ftfw) => Some(ftfw.next_deadline(&self.out)),
-            Replication::Notrack(notrack) => Some(notrack.next_deadline()),
+            Replication::Ftfw(ftfw) => open.then(|| ftfw.next_deadline(&self.out)),
+            Replication::Notrack(notrack) => open.then(|| notrack.next_deadline()),
             Replication::Alarm(alarm) => alarm.next_deadline(),
         };
-        of_mode.into_iter().chain(self.purge_at).min()
+        of_mode.into_iter().chain(self.purge_at).chain(self.bulk_due()).min()
     }
 
     /// What is to be done, in order.
     pub fn next_output(&mut self) -> Option<Output<'_>> {
-        if self.pending.is_empty() {
-            self.commit_step();
-        }
-        if let Some(output) = self.pending.pop_front() {
+        if let Some(output) = self.next_pending() {
             return Some(output);
+        }
+        if self.sending == Sending::Held {
+            return None;
         }
         self.bulk_step();
         self.fill_datagram();
-        if let Some(output) = self.pending.pop_front() {
-            // A notice of something that could not be sent. What could waits for the next call.
-            if self.datagram.is_empty() {
-                return Some(output);
-            }
-            self.pending.push_front(output);
-        }
         if self.datagram.is_empty() {
-            return None;
+            let (first, count) = self.too_long.take()?;
+            return Some(Output::Notice(Notice::TooLong { first, count }));
         }
         self.statistics.sent_datagrams += 1;
         Some(Output::Send(&self.datagram))
     }
 
-    /// The counters.
-    pub fn statistics(&self) -> Statistics {
-        let mut all = self.statistics;
-        (all.lost, all.before, all.resend_no_space) = match &self.replication {
-            Replication::Ftfw(ftfw) => (ftfw.lost, ftfw.before, ftfw.no_space),
-            Replication::Notrack(notrack) => (notrack.lost, notrack.before, 0),
-            Replication::Alarm(_) => (0, 0, 0),
-        };
-        all.transmit_len = self.out.queues.len(List::Transmit);
-        all.resend_len = self.out.queues.len(List::Resend);
-        all.parked_len = self.out.queues.len(List::Parked);
-        all
+    /// Whether datagrams are handed out. While they are held, what is to be sent waits in the queues: for a link that takes
+    /// nothing just now.
+    pub fn hold_sending(&mut self, sending: Sending) {
+        self.sending = sending;
     }
 
-    /// Counters of the flow caches: internal, external.
-    pub fn cache_counters(&self) -> [CacheCounters; 2] {
-        let [external, _] = &self.external;
-        [self.out.flows.counters, external.counters]
+    /// Datagrams are shorter than this from now on: that of the link that is used.
+    pub fn set_datagram_limit(&mut self, limit: DatagramLimit) {
+        self.config.limit = limit;
     }
 
-    /// How many living flows the caches have: internal, external.
-    pub fn flow_counts(&self) -> [usize; 2] {
-        let [external, _] = &self.external;
-        [self.out.flows.alive(), external.alive()]
+    /// Whether more of a dump for a bulk may come: without internal cache what is sent waits in a buffer of bounded length.
+    /// Events may come in any case.
+    pub fn has_room(&self) -> bool {
+        self.direct.len().saturating_sub(self.direct_at) < DIRECT_LIMIT / 2
     }
 
-    /// Bytes of memory of the internal and the external flow cache.
-    pub fn cache_memory(&self) -> [usize; 2] {
-        let [external, _] = &self.external;
-        [self.out.flows.memory(), external.memory()]
+    fn next_pending(&mut self) -> Option<Output<'static>> {
+        if let Some(link) = self.new_link.take() {
+            return Some(Output::UseLink(link));
+        }
+        if self.pending.is_empty() {
+            self.commit_step();
+        }
+        self.pending.pop_front().or_else(|| self.next_notice().map(Output::Notice))
     }
 
-    /// The flows of the internal cache, as they are told to the peer, their ids, and their age in seconds.
-    pub fn internal_flows(&self) -> impl Iterator<Item = (Record, Option<FlowId>, u32)> + '_ {
-        let flows = &self.out.flows;
-        flows.slots().filter_map(|slot| {
-            let entry = flows.entry(slot).filter(|entry| entry.life != Life::Dead)?;
-            let id = flows.tail(slot).first_chunk().map(|id| FlowId(u32::from_be_bytes(*id)));
-            let age = self.now.seconds().saturating_sub(entry.created_s);
-            Some((Record::decode(flows.body(slot)).ok()?, id, age))
-        })
-    }
-
-    /// The flows of the external cache and their age in seconds.
-    pub fn external_flows(&self) -> impl Iterator<Item = (Record, u32)> + '_ {
-        let [flows, _] = &self.external;
-        flows.slots().filter_map(|slot| {
-            let age = self.now.seconds().saturating_sub(flows.entry(slot)?.created_s);
-            Some((Record::decode(flows.body(slot)).ok()?, age))
-        })
-    }
-
-    /// Elements of the resend queue, oldest first: number, and flags of a control message.
-    pub fn resend_queue(&self) -> impl Iterator<Item = (Sequence, Option<Flags>)> + '_ {
-        let mut next = self.out.queues.head(List::Resend);
-        std::iter::from_fn(move || {
-            let number = next?;
-            next = self.out.queues.next(number);
-            let node = self.out.queues.node(number)?;
-            let flags = match node.item {
-                Item::Flow(_) | Item::Expectation(_) => None,
-                Item::Control(Control::Received(_)) => Some(Flags::ACK),
-                Item::Control(Control::Missed(_)) => Some(Flags::NACK),
-                Item::Control(Control::Resync) => Some(Flags::RESYNC),
-                Item::Control(Control::Alive) => Some(Flags::ALIVE),
-            };
-            Some((node.sequence, flags))
-        })
+    /// Notices that a peer may cause as often as it likes: one for all of a kind.
+    fn next_notice(&mut self) -> Option<Notice> {
+        if let Replication::Ftfw(ftfw) = &mut self.replication
+            && std::mem::take(&mut ftfw.peer_started)
+        {
+            return Some(Notice::PeerStarted);
+        }
+        let (first, count) = self.bad.iter_mut().find_map(Option::take)?;
+        Some(Notice::BadMessages { first, count })
     }
 
     fn begin_turn(&mut self, now: Instant) {

@@ -3,13 +3,14 @@
 use flow::EventKind;
 
 use super::commit::COMMIT_TIMEOUT_S;
-use super::{ExternalCache, KernelRequest, LinkId, Node, Notice, Output, Replication};
+use super::sending::Asker;
+use super::{ExternalCache, KernelRequest, LinkId, Node, Output, Replication};
 use crate::Sequence;
-use crate::cache::{Key, Life, Slot};
+use crate::cache::{Found, Key, Life, Slot};
 use crate::ftfw::Verdict;
 use crate::wire::{
-    Content, Control, DecodeError, ExpectationRecord, Frame, Header, Message, Mode, Record,
-    RestoreOptions, Stamp,
+    Content, Control, Counter, DecodeError, ExpectationRecord, Frame, Header, Message, Mode,
+    Record, RestoreOptions, Stamp,
 };
 
 impl Node {
@@ -19,7 +20,7 @@ impl Node {
             .and_then(|message| self.message(from, &message));
         if let Err(error) = taken {
             self.statistics.count(error.counter());
-            self.notice(Notice::BadMessage(error));
+            self.bad_message(error);
         }
     }
 
@@ -30,16 +31,10 @@ impl Node {
     ) -> Result<(), DecodeError> {
         self.statistics.received_messages += 1;
         let content = match &mut self.replication {
-            Replication::Ftfw(ftfw) => {
-                let verdict = ftfw.receive(self.now, &mut self.out, message)?;
-                if std::mem::take(&mut ftfw.peer_started) {
-                    self.notice(Notice::PeerStarted);
-                }
-                match verdict {
-                    Verdict::Take(content) => content,
-                    Verdict::Drop => return Ok(()),
-                }
-            }
+            Replication::Ftfw(ftfw) => match ftfw.receive(self.now, &mut self.out, message)? {
+                Verdict::Take(content) => content,
+                Verdict::Drop => return Ok(()),
+            },
             Replication::Notrack(notrack) => {
                 notrack.count(message.sequence);
                 let content = message.content(Mode::Notrack)?;
@@ -50,14 +45,13 @@ impl Node {
         };
         if self.link != Some(from) {
             self.link = Some(from);
-            self.push(Output::UseLink(from));
+            self.new_link = Some(from);
         }
         match content {
             Content::Flow(event, body) => self.take_flow(event, body),
             Content::Expectation(event, body) => self.take_expectation(event, body),
             Content::Control(Control::Resync) => {
-                self.notice(Notice::ResyncRequestedByPeer);
-                self.begin_bulk();
+                self.ask_bulk(Asker::Peer);
                 Ok(())
             }
             Content::Control(_) | Content::Ignored => Ok(()),
@@ -74,11 +68,14 @@ impl Node {
         let key = Key::of_record(&record);
         let [cache, _] = &mut self.external;
         let found = cache.find(&key);
-        if let (EventKind::Update, Some(slot), Mode::Notrack) = (event, found, self.mode)
+        if let (EventKind::Update, Some(slot)) = (event, found.slot)
             && let Ok(mut known) = Record::decode(cache.body(slot))
         {
-            // Without internal cache a sender tells only what has changed. The other senders tell everything.
             known.update(&record);
+            // Without internal cache a sender tells only what has changed. The others leave out only labels that are gone.
+            if self.mode != Mode::Notrack {
+                known.labels = record.labels;
+            }
             record = known;
         }
         self.scratch.clear();
@@ -107,22 +104,43 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, which: usize, event: EventKind, key: &Key, found: Option<Slot>) {
+    fn take(&mut self, which: usize, event: EventKind, key: &Key, found: Found) {
         let Some(cache) = self.external.get_mut(which) else { return };
         if event == EventKind::Destroy {
-            if let Some(slot) = found {
-                cache.remove(slot);
-                if let Replication::Alarm(alarm) = &mut self.replication {
-                    alarm.disarm_expiry(which, slot);
-                }
+            if let Some(slot) = found.slot {
+                self.remove_external(which, slot);
             }
             return;
         }
         let life = if event == EventKind::New { Life::New } else { Life::Updated };
         let body = self.scratch.get(Header::LEN..).unwrap_or_default();
-        let slot = Self::keep(cache, self.now, (key, found), life, body, &[]);
+        let slot = match found.slot {
+            Some(slot) => {
+                cache.replace(self.now, slot, life, body, &[]);
+                Some(slot)
+            }
+            None => cache.insert(self.now, (key, found.fingerprint), body, &[]),
+        };
         if let (Some(slot), Replication::Alarm(alarm)) = (slot, &mut self.replication) {
             alarm.arm_expiry(self.now, which, slot);
+        }
+    }
+
+    /// Removes an entry of the external cache.
+    pub(super) fn remove_external(&mut self, which: usize, slot: Slot) {
+        if let Some(cache) = self.external.get_mut(which) {
+            cache.remove(slot);
+        }
+        if let Replication::Alarm(alarm) = &mut self.replication {
+            alarm.disarm_expiry(which, slot);
+        }
+    }
+
+    fn bad_message(&mut self, first: DecodeError) {
+        let counter = first.counter();
+        for (bad, _) in self.bad.iter_mut().zip(Counter::ALL).filter(|(_, kind)| *kind == counter) {
+            let (_, count) = bad.get_or_insert((first, 0));
+            *count = count.saturating_add(1);
         }
     }
 

@@ -29,13 +29,15 @@ pub struct Statistics {
     pub sent_datagrams: u64,
     /// Messages sent.
     pub sent_messages: u64,
-    /// Elements of the transmit queue.
+    /// Elements of the transmit queue. All three queues together are the `allocated queue nodes`.
     pub transmit_len: usize,
     /// Elements of the resend queue.
     pub resend_len: usize,
     /// Elements that wait for room in the resend queue.
     pub parked_len: usize,
-    /// `not enough space errors` of the resend queue.
+    /// Most elements of the resend queue (`ResendQueueSize`).
+    pub resend_limit: usize,
+    /// `not enough space errors` of the resend queue. The transmit queue never has any.
     pub resend_no_space: u64,
     /// `internal bypass: connections new`.
     pub direct_new: u64,

@@ -79,7 +79,8 @@ pub struct Config {
     pub limit: DatagramLimit,
     /// Number of the first message: seconds since 1970.
     pub sequence: Sequence,
-    /// Secret random number: strangers choose the keys of the caches.
+    /// A random number from the operating system, another one at each start and never shown: strangers choose the keys of the
+    /// caches, and whoever knows this number can make them collide.
     pub seed: u64,
 }
 
@@ -164,12 +165,30 @@ pub enum Request {
     FlushInternal,
     /// `-f external`.
     FlushExternal,
+    /// `-F`: empty the kernel's table.
+    FlushKernel(Which),
     /// `-t`: empty the kernel's table after `PurgeTimeout`.
     PurgeKernel,
-    /// A dump of the kernel's table begins; its flows come as events.
-    DumpBegins,
-    /// It ended: flows that were not in it are gone. [`Origin::Own`] does not tell the peer (`-R`).
+    /// The dump for a bulk ([`KernelRequest::DumpForBulk`]) is over, or failed.
+    BulkDumped,
+    /// A dump of the kernel's table begins; what it shows comes by
+    /// [`on_dumped_flow`](super::Node::on_dumped_flow) and [`on_dumped_expectation`](super::Node::on_dumped_expectation).
+    DumpBegins(Which),
+    /// A part of the dump was received, and its flows come next: the kernel filled it when the part before was received.
+    DumpPart,
+    /// It ended: what was not in it is gone. [`Origin::Own`] does not tell the peer (`-R`).
     DumpEnds(Origin),
+    /// It broke off: what was not in it stays.
+    DumpFailed,
+}
+
+/// Whether datagrams are handed out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sending {
+    /// They are.
+    Open,
+    /// They wait in the queues.
+    Held,
 }
 
 /// A request to the kernel.
@@ -183,10 +202,11 @@ pub enum KernelRequest {
     Inject(EventKind, Restored),
     /// The same for an expectation.
     InjectExpectation(EventKind, Expectation),
-    /// Dump the table; the flows are to come as new ones of others.
+    /// Dump the flows, handing them to [`on_dumped_flow`](super::Node::on_dumped_flow) while there is
+    /// [room](super::Node::has_room), and then [`Request::BulkDumped`]. There is only one at a time.
     DumpForBulk,
-    /// Empty the table.
-    Flush,
+    /// Empty the table of what passes the filter. What the kernel says of it has [`Origin::Own`].
+    Flush(Which),
 }
 
 /// Something to log, count or test.
@@ -199,26 +219,47 @@ pub enum Notice {
     ResyncRequestedByPeer,
     /// `sending bulk update`.
     BulkStarted,
-    /// A message was refused.
-    BadMessage(DecodeError),
-    /// The peer has started, and knows nothing of what was sent before (FTFW).
+    /// Messages were refused: so many since the last notice of this kind ([`DecodeError::counter`]).
+    BadMessages {
+        /// The first of them.
+        first: DecodeError,
+        /// How many.
+        count: u32,
+    },
+    /// The peer has started, and knows nothing of what was sent before (FTFW). Nothing is done about it: its flows in the
+    /// external cache may be all that is left of them.
     PeerStarted,
-    /// A message fits into no datagram: the MTU is too small.
-    TooLong(TooLong),
+    /// Messages fit into no datagram and were dropped: the MTU is too small.
+    TooLong {
+        /// The first of them.
+        first: TooLong,
+        /// How many.
+        count: u32,
+    },
     /// `committing … cache`.
     CommitStarted(Which),
-    /// All of it was handed out.
+    /// There is no external cache: nothing is to be logged.
+    NothingToCommit,
+    /// All flows of a commit were handed out.
+    FlowsCommitted,
+    /// All of a commit was handed out.
     CommitFinished(Which),
     /// `commit already in progress, skipping`.
     CommitInProgress,
     /// `ignoring flush command, commit still in progress`.
     FlushIgnored,
+    /// `flushing caches`.
+    FlushingAll,
     /// `flushing internal cache`.
     FlushingInternal,
     /// `flushing external cache`.
     FlushingExternal,
+    /// `flushing kernel conntrack table`, `flushing kernel expect table`.
+    FlushingKernel(Which),
     /// `flushing conntrack table in N secs`.
     PurgeScheduled,
+    /// `flushing kernel conntrack table (scheduled)`.
+    PurgeBegins,
 }
 
 /// What is to be done.

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ctsync::time::{Duration, Instant};
 use ctsync::wire::{Carrier, DatagramLimit};
-use ctsync::{Config, Event, LinkId, ModeConfig, Node, Origin, Output, Sequence, Subject};
+use ctsync::{
+    CacheName, Config, Event, LinkId, ModeConfig, Node, Origin, Output, Sequence, Subject,
+};
 use flow::{
     AddressPair, EventKind, Flow, FlowId, L4Key, Mark, PerDirection, Ports, ProtoInfo, Protocol,
     Status, TcpInfo, TcpState, Tuple,
@@ -102,7 +104,8 @@ fn a_flow_takes_little_memory_and_an_event_no_allocation() {
     let mut now = Instant(0);
     let mut nodes = [Node::new(now, config.clone()), Node::new(now, config)];
     round(&mut now, &mut nodes, EventKind::New, 1);
-    let [[internal, _], [_, external]] = [&nodes[0], &nodes[1]].map(Node::cache_memory);
+    let [internal, external] =
+        [(0, CacheName::Internal), (1, CacheName::External)].map(|(i, n)| nodes[i].cache_memory(n));
     let flows = usize::try_from(FLOWS).unwrap();
     let (internal, external) = (internal / flows, external / flows);
     println!("bytes a flow: internal {internal}, external {external}");
@@ -116,6 +119,6 @@ fn a_flow_takes_little_memory_and_an_event_no_allocation() {
         round(&mut now, &mut nodes, kind, 3);
     }
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-    assert_eq!(nodes[1].flow_counts()[1], flows);
+    assert_eq!(nodes[1].flow_figures(CacheName::External).active, flows);
     assert_eq!(allocations, 0);
 }

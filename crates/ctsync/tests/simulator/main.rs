@@ -66,7 +66,6 @@ fn ten_thousand_flows_arrive_over_a_link_that_loses_a_fifth() {
         let faults = Faults { loss, duplicates: 0, delay_ms: 1 };
         let configs = [0, 1].map(|_| config(mode, 1_795_000_000));
         let mut world = World::new(loss, faults, configs);
-        world.renews = false;
         for number in 0..10_000 {
             world.change(0, number, EventKind::New);
             if number % 10 == 0 {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use ctsync::time::{Duration, Instant};
 use ctsync::wire::{Carrier, DatagramLimit, Record};
 use ctsync::{
-    Config, Event, LinkId, ModeConfig, Node, Notice, Origin, Output, Request, Sequence, Subject,
+    CacheName, Config, Event, LinkId, ModeConfig, Node, Notice, Origin, Output, Request, Sequence,
+    Subject,
 };
 use flow::{
     AddressPair, EventKind, Flow, L4Key, Mark, PerDirection, Ports, Protocol, Status, Tuple,
@@ -53,8 +54,9 @@ pub(crate) struct World {
     pub(crate) sides: [Side; 2],
     /// When, to whom, what.
     flying: Vec<(Instant, usize, Vec<u8>)>,
-    /// On a start of the peer, drop its flows and ask for all: what the fail-over script does.
-    pub(crate) renews: bool,
+    /// When the operator of a side, whose peer was started again, drops its flows and asks for all: `-f external` and `-n`,
+    /// as with upstream's daemon. A node does neither by itself.
+    renews: [Option<Instant>; 2],
     pub(crate) sent: u64,
 }
 
@@ -89,7 +91,15 @@ impl World {
             back_at: None,
         };
         let sides = configs.map(side);
-        Self { now, random: Random(seed), faults, sides, flying: Vec::new(), renews: true, sent: 0 }
+        Self {
+            now,
+            random: Random(seed),
+            faults,
+            sides,
+            flying: Vec::new(),
+            renews: [None; 2],
+            sent: 0,
+        }
     }
 
     /// A change in the kernel of one side.
@@ -131,7 +141,6 @@ impl World {
 
     pub(crate) fn drain(&mut self, side: usize) {
         let Some(node) = &mut self.sides[side].node else { return };
-        let mut renew = false;
         while let Some(output) = node.next_output() {
             match output {
                 Output::Send(bytes) => {
@@ -146,14 +155,9 @@ impl World {
                         self.flying.push((at, 1 - side, bytes.to_vec()));
                     }
                 }
-                Output::Notice(Notice::PeerStarted) => renew = true,
-                Output::Notice(Notice::BadMessage(error)) => panic!("{error}"),
+                Output::Notice(Notice::BadMessages { first, .. }) => panic!("{first}"),
                 Output::Notice(_) | Output::UseLink(_) | Output::Kernel(_) => {}
             }
-        }
-        if renew && self.renews {
-            self.request(side, Request::FlushExternal);
-            self.request(side, Request::Resync);
         }
     }
 
@@ -165,7 +169,11 @@ impl World {
                 Some(node) => node.next_deadline(),
                 None => side.back_at,
             });
-            let Some(next) = flying.chain(nodes).min().filter(|next| *next <= end) else { break };
+            let operators = self.renews.iter().flatten().copied();
+            let Some(next) = flying.chain(nodes).chain(operators).min().filter(|next| *next <= end)
+            else {
+                break;
+            };
             self.now = next.max(self.now);
             self.step();
         }
@@ -181,6 +189,11 @@ impl World {
             }
         }
         for side in 0..2 {
+            if self.renews[side].is_some_and(|at| at <= self.now) {
+                self.renews[side] = None;
+                self.request(side, Request::FlushExternal);
+                self.request(side, Request::Resync);
+            }
             if self.sides[side].back_at.is_some_and(|at| at <= self.now) {
                 self.start(side);
             }
@@ -206,6 +219,8 @@ impl World {
         }
         *node = Some(new);
         self.drain(side);
+        let after = Duration(self.random.below(2_000_000_000));
+        self.renews[1 - side] = Some(self.now.after(after));
     }
 
     /// What differs between what one side has and the other knows of it.
@@ -215,9 +230,9 @@ impl World {
         };
         let port = |record: &Record| record.original.key.ports().unwrap().src;
         let internal: BTreeMap<u16, Record> =
-            own.internal_flows().map(|(record, ..)| (port(&record), record)).collect();
+            own.records(CacheName::Internal).map(|record| (port(&record), record)).collect();
         let external: BTreeMap<u16, Record> =
-            peer.external_flows().map(|(record, _)| (port(&record), record)).collect();
+            peer.records(CacheName::External).map(|record| (port(&record), record)).collect();
         let marks = |flows: &BTreeMap<u16, Record>| -> BTreeMap<u16, Mark> {
             flows.iter().map(|(number, record)| (*number, record.mark.unwrap())).collect()
         };

@@ -46,7 +46,12 @@ const NAT_STATUS: Status =
 impl Record {
     /// The reply tuple: the original one turned round, with what is translated.
     pub fn reply(&self) -> Tuple {
-        let mut reply = self.original.inverted();
+        self.reply_to(self.original)
+    }
+
+    /// The same for an original tuple with a key that is not sent.
+    pub(crate) fn reply_to(&self, original: Tuple) -> Tuple {
+        let mut reply = original.inverted();
         let (src, dst) = (reply.addresses.src(), reply.addresses.dst());
         let of_family = |new: Option<IpAddr>, old: IpAddr| {
             new.filter(|new| new.is_ipv4() == old.is_ipv4()).unwrap_or(old)
