@@ -12,4 +12,5 @@ pub mod process;
 pub mod signal;
 pub mod socket_filter;
 pub mod stream;
+pub mod unix_socket;
 pub mod wait;
