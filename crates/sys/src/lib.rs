@@ -2,6 +2,9 @@
 //! a safe face, that is used.
 
 pub mod datagram;
+//! System calls behind safe faces: the one crate that may contain `unsafe`. Where nix has such a face, it is used.
+
+pub mod append_file;
 pub mod epoll;
 pub mod error_text;
 mod inet;
@@ -12,5 +15,6 @@ pub mod process;
 pub mod signal;
 pub mod socket_filter;
 pub mod stream;
+pub mod syslog;
 pub mod unix_socket;
 pub mod wait;
