@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use jiff::Zoned;
+use flow::text::CivilTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use crate::control::{Request, client};
 use crate::surroundings::System;
@@ -34,8 +36,23 @@ impl System for RealSystem {
         client::ask(socket, request, answer)
     }
 
-    fn local_time(&self) -> String {
-        Zoned::now().strftime("%a %b %e %H:%M:%S %Y").to_string()
+    fn now_s(&self) -> u64 {
+        u64::try_from(Timestamp::now().as_second()).unwrap_or_default()
+    }
+
+    fn civil_time(&self, seconds: u64) -> CivilTime {
+        // The end of jiff's time is in the year 9999.
+        let time = i64::try_from(seconds).ok().and_then(|time| Timestamp::from_second(time).ok());
+        let time = Zoned::new(time.unwrap_or(Timestamp::MAX), TimeZone::system());
+        CivilTime {
+            year: time.year(),
+            month: time.month().unsigned_abs(),
+            day: time.day().unsigned_abs(),
+            hour: time.hour().unsigned_abs(),
+            minute: time.minute().unsigned_abs(),
+            second: time.second().unsigned_abs(),
+            weekday: time.weekday().to_sunday_zero_offset().unsigned_abs(),
+        }
     }
 
     fn pid(&self) -> u32 {

@@ -31,10 +31,33 @@ impl From<Exit> for ExitCode {
 /// How a line of the log is marked, and on which stream it goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Severity {
+    /// Standard output.
+    Info,
+    /// Standard output.
+    Notice,
     /// Standard error.
     Warning,
     /// Standard error.
     Error,
+}
+
+impl Severity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// Appends a line as logs and streams have it: `[Sun Nov 22 10:55:40 2026] (pid=7) [ERROR] TEXT`.
+pub(crate) fn write_line(out: &mut Vec<u8>, time: &[u8], pid: u32, severity: Severity, text: &str) {
+    out.push(b'[');
+    out.extend_from_slice(time);
+    let rest = format!("] (pid={pid}) [{}] {text}\n", severity.name());
+    out.extend_from_slice(rest.as_bytes());
 }
 
 /// The streams of a run.
@@ -56,14 +79,28 @@ impl<'a> Report<'a> {
         self.system
     }
 
-    /// A line as the log has it: `[Sun Nov 22 10:55:40 2026] (pid=7) [ERROR] TEXT`.
+    /// Prints a line as the log has it.
     pub fn line(&mut self, severity: Severity, text: &str) {
-        let level = match severity {
-            Severity::Warning => "warning",
-            Severity::Error => "ERROR",
+        let time = self.system.local_time();
+        let mut line = Vec::new();
+        let text = shown_lines(text);
+        write_line(&mut line, time.as_bytes(), self.system.pid(), severity, &text);
+        self.print(severity, &line);
+    }
+
+    /// Prints a whole line on the stream of its severity.
+    pub(crate) fn print(&mut self, severity: Severity, line: &[u8]) {
+        let stream = match severity {
+            Severity::Info | Severity::Notice => &mut self.stdout,
+            Severity::Warning | Severity::Error => &mut self.stderr,
         };
-        let (time, pid) = (self.system.local_time(), self.system.pid());
-        self.error_output(&format!("[{time}] (pid={pid}) [{level}] {}\n", shown_lines(text)));
+        // If that fails there is nowhere to say so.
+        let _ = stream.write_all(line).and_then(|()| stream.flush());
+    }
+
+    /// Prints a line without time on standard error.
+    pub fn bare_line(&mut self, text: &str) {
+        self.error_output(&format!("{}\n", shown_lines(text)));
     }
 
     /// What upstream says of a configuration: up to the first error.

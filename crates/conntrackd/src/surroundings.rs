@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
+use flow::text::{CivilTime, plain};
+
 use crate::control::Request;
 
 /// Streams and services of one run.
@@ -28,8 +30,17 @@ pub trait System {
     fn has_interface(&self, name: &str) -> bool;
     /// Sends a request to the daemon and copies its answer.
     fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()>;
-    /// The local time as C's `ctime` writes it, without its newline.
-    fn local_time(&self) -> String;
+    /// Now, in seconds since 1970.
+    fn now_s(&self) -> u64;
+    /// A time since 1970, taken apart in the local time zone.
+    fn civil_time(&self, seconds: u64) -> CivilTime;
     /// The number of this process.
     fn pid(&self) -> u32;
+
+    /// The local time as C's `ctime` writes it, without its newline.
+    fn local_time(&self) -> String {
+        let mut text = Vec::with_capacity(24);
+        plain::write_ctime(&mut text, self.civil_time(self.now_s()));
+        String::from_utf8(text).unwrap_or_default()
+    }
 }

@@ -8,6 +8,7 @@ use conntrackd::control::Request;
 use conntrackd::report::Exit;
 use conntrackd::run::run;
 use conntrackd::surroundings::{Surroundings, System};
+use flow::text::CivilTime;
 
 /// A system with one configuration file, some devices and no daemon.
 pub(crate) struct Double<'a> {
@@ -41,8 +42,12 @@ impl System for Double<'_> {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    fn local_time(&self) -> String {
-        "Sun Nov 22 10:55:40 2026".to_owned()
+    fn now_s(&self) -> u64 {
+        1_795_344_940
+    }
+
+    fn civil_time(&self, _: u64) -> CivilTime {
+        CivilTime { year: 2026, month: 11, day: 22, hour: 10, minute: 55, second: 40, weekday: 0 }
     }
 
     fn pid(&self) -> u32 {
