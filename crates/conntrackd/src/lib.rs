@@ -6,6 +6,7 @@
 pub mod command_line;
 pub mod config;
 pub mod control;
+pub mod filter;
 pub mod help;
 pub mod lines;
 pub mod real;
