@@ -13,5 +13,6 @@ pub mod real;
 pub mod report;
 pub mod run;
 pub mod statistics;
+pub mod stats_mode;
 pub mod surroundings;
 pub mod wake;

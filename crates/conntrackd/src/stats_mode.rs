@@ -1,0 +1,279 @@
+//! Statistics mode: which flows there are, a line in the log for each that ends, and their traffic in total.
+//!
+//! Pure: events and dumps go in with the time, lines come out. Bound: `HashLimit` flows. A flow takes about 100 bytes, a
+//! translated one 150, and up to twice that after growth. A warm cache allocates nothing for an event.
+//!
+//! | what | becomes |
+//! |---|---|
+//! | NEW | an entry, unless there is one |
+//! | UPDATE, part of a dump | changes the entry, or makes one |
+//! | DESTROY | the line of the event and its traffic, if there is an entry, which goes |
+//! | not part of a whole dump | the line of the entry, without counters; the entry goes |
+//!
+//! To poll is to dump again and again. Behaviour: the cases `stats_mode` and `polling` of the conformance set.
+
+mod slab;
+mod store;
+
+use ctsync::CacheCounters;
+use ctsync::time::Instant;
+use flow::text::{LocalTime, plain};
+use flow::{Counters, Direction, EventKind, Flow, FlowRead};
+
+use store::Store;
+pub use store::StoredFlow;
+
+/// The time, by both clocks.
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
+    /// Since some moment, for ages.
+    pub instant: Instant,
+    /// Seconds since 1970, for the log.
+    pub wall_s: u64,
+    /// The time zone of the log.
+    pub local: LocalTime<'a>,
+}
+
+/// A line of the log of flows. It is lent until the next call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogLine<'a> {
+    bytes: &'a [u8],
+    flow_at: usize,
+}
+
+impl<'a> LogLine<'a> {
+    /// For a file: time, tab, flow, newline.
+    pub fn for_file(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// For syslog, priority info: the flow alone.
+    pub fn for_syslog(&self) -> &'a [u8] {
+        let flow = self.bytes.get(self.flow_at..).unwrap_or_default();
+        flow.strip_suffix(b"\n").unwrap_or(flow)
+    }
+}
+
+/// Where a list of the flows goes on. It survives changes: a flow that stays is listed once.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Cursor(u32);
+
+/// What a step of [`StatsMode::purge`] came upon.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purged<'a> {
+    /// A flow that was not part of the dump. More may follow.
+    Flow(LogLine<'a>),
+    /// Nothing among so many flows. More may follow.
+    Nothing,
+    /// Nothing at all is left to do.
+    Done,
+}
+
+/// The state of statistics mode.
+#[derive(Debug)]
+pub struct StatsMode {
+    store: Store,
+    limit: usize,
+    counters: CacheCounters,
+    traffic: Counters,
+    /// Number of the dump that is under way, or was the last.
+    dump: u8,
+    /// Where the search for flows that were not part of the dump goes on.
+    purge: Option<u32>,
+    line: Vec<u8>,
+}
+
+impl StatsMode {
+    /// Without any flow. `hash_limit` is the most flows that are kept; the seed is random and secret.
+    pub fn new(hash_limit: usize, seed: u64) -> Self {
+        Self {
+            store: Store::new(seed),
+            limit: hash_limit,
+            counters: CacheCounters::default(),
+            traffic: Counters::default(),
+            dump: 0,
+            purge: None,
+            line: Vec::new(),
+        }
+    }
+
+    /// An event that the filter wants. A flow that ends leaves a line, if it was known.
+    pub fn on_event(
+        &mut self,
+        now: &Now<'_>,
+        kind: EventKind,
+        flow: &impl FlowRead,
+    ) -> Option<LogLine<'_>> {
+        let known = self.store.find(flow);
+        match (kind, known) {
+            (EventKind::New, Some(number)) => self.touch(number),
+            (EventKind::Update, Some(number)) => self.update(number, flow),
+            (EventKind::New | EventKind::Update, None) => self.insert(now, flow),
+            (EventKind::Destroy, None) => {}
+            (EventKind::Destroy, Some(number)) => {
+                self.remove(number);
+                for direction in Direction::BOTH {
+                    let counted = flow.counters(direction).unwrap_or_default();
+                    self.traffic.packets = self.traffic.packets.wrapping_add(counted.packets);
+                    self.traffic.bytes = self.traffic.bytes.wrapping_add(counted.bytes);
+                }
+                // The event tells the rest of the timeout, which the line does not have.
+                let mut ended = Flow::copied_from(flow);
+                ended.timeout_s = None;
+                return Some(write_line(&mut self.line, now, &ended));
+            }
+        }
+        None
+    }
+
+    /// A dump of the table begins: at the start, as a resync, or as a poll. One that was under way does not count.
+    pub fn dump_begins(&mut self) {
+        self.dump = self.dump.wrapping_add(1);
+        self.purge = None;
+    }
+
+    /// A flow of the dump that the filter wants.
+    pub fn on_dumped(&mut self, now: &Now<'_>, flow: &impl FlowRead) {
+        match self.store.find(flow) {
+            Some(number) => self.update(number, flow),
+            None => self.insert(now, flow),
+        }
+    }
+
+    /// A flow of the dump that the filter does not want now. If it did, by a state that the flow had, the entry stays as
+    /// it was: the flow has not ended.
+    pub fn on_dumped_unwanted(&mut self, flow: &impl FlowRead) {
+        if let Some(number) = self.store.find(flow) {
+            self.touch(number);
+        }
+    }
+
+    /// All of the table was dumped: what was not part of it is gone. [`StatsMode::purge`] follows.
+    ///
+    /// Not to be called after a dump that the kernel calls disturbed, since flows may be missing from it: begin another.
+    pub fn dump_ends(&mut self) {
+        self.purge = Some(0);
+    }
+
+    /// Goes on to remove flows that were not part of the dump; looks at `most` of them, until one is found.
+    pub fn purge(&mut self, now: &Now<'_>, most: u32) -> Purged<'_> {
+        let Some(from) = self.purge else { return Purged::Done };
+        let to = from.saturating_add(most).min(self.store.numbers());
+        let gone = (from..to).find(|number| {
+            self.store.flow(*number).is_some_and(|flow| flow.entry().dump != self.dump)
+        });
+        if let Some(number) = gone
+            && let Some(flow) = self.store.flow(number)
+        {
+            self.purge = Some(number.saturating_add(1));
+            write_line(&mut self.line, now, &flow);
+            self.remove(number);
+            return Purged::Flow(line(&self.line));
+        }
+        self.purge = (to < self.store.numbers()).then_some(to);
+        if self.purge.is_some() { Purged::Nothing } else { Purged::Done }
+    }
+
+    /// Forgets all flows (`-f`, `-f internal`). They leave no lines.
+    pub fn flush(&mut self) {
+        let flows = u64::try_from(self.store.len()).unwrap_or(u64::MAX);
+        self.counters.destroyed = self.counters.destroyed.saturating_add(flows);
+        self.store.clear();
+    }
+
+    /// The next flow of a list (`-i`), its age in seconds, and where the list goes on; `None` at its end. Looks at `most`
+    /// places, and if all are vacant tells no flow, only where to go on.
+    pub fn next_flow(
+        &self,
+        from: Cursor,
+        now: Instant,
+        most: u32,
+    ) -> Option<(Cursor, Option<(StoredFlow<'_>, u32)>)> {
+        let end = self.store.numbers();
+        if from.0 >= end {
+            return None;
+        }
+        let to = from.0.saturating_add(most.max(1)).min(end);
+        for number in from.0..to {
+            if let Some(flow) = self.store.flow(number) {
+                let age_s = now.seconds().saturating_sub(flow.entry().created_s);
+                return Some((Cursor(number.saturating_add(1)), Some((flow, age_s))));
+            }
+        }
+        Some((Cursor(to), None))
+    }
+
+    /// How many flows are known.
+    pub fn flow_count(&self) -> usize {
+        self.store.len()
+    }
+
+    /// What happened to entries.
+    pub fn counters(&self) -> CacheCounters {
+        self.counters
+    }
+
+    /// Packets and bytes of both directions of the flows that ended (`traffic processed`).
+    pub fn traffic(&self) -> Counters {
+        self.traffic
+    }
+
+    /// Bytes of memory of the cache.
+    pub fn memory(&self) -> usize {
+        self.store.memory()
+    }
+
+    fn insert(&mut self, now: &Now<'_>, flow: &impl FlowRead) {
+        let is_full = self.store.len() >= self.limit;
+        if !is_full && self.store.insert(flow, now.instant.seconds(), self.dump).is_some() {
+            self.counters.created += 1;
+            return;
+        }
+        self.counters.create_failed += 1;
+        self.counters.no_space += u64::from(is_full);
+    }
+
+    fn update(&mut self, number: u32, flow: &impl FlowRead) {
+        self.store.merge(number, flow);
+        self.counters.updated += 1;
+        self.touch(number);
+    }
+
+    /// Notes that the flow is there.
+    fn touch(&mut self, number: u32) {
+        if let Some(entry) = self.store.entry_mut(number) {
+            entry.dump = self.dump;
+        }
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.store.remove(number);
+        self.counters.destroyed += 1;
+    }
+}
+
+/// Writes a line into the buffer.
+fn write_line<'a>(out: &'a mut Vec<u8>, now: &Now<'_>, flow: &impl FlowRead) -> LogLine<'a> {
+    out.clear();
+    plain::write_ctime(out, (now.local)(now.wall_s));
+    out.push(b'\t');
+    let format = plain::Format {
+        layer3: false,
+        id: false,
+        times: Some(now.local),
+        labels: None,
+        now_s: &|| now.wall_s,
+    };
+    plain::write_flow(out, flow, &format);
+    out.push(b'\n');
+    line(out)
+}
+
+/// The line that is in the buffer. A time has no tab.
+fn line(bytes: &[u8]) -> LogLine<'_> {
+    let tab = bytes.iter().position(|byte| *byte == b'\t');
+    LogLine { bytes, flow_at: tab.map_or(0, |tab| tab.saturating_add(1)) }
+}
+
+#[cfg(test)]
+mod tests;
