@@ -1,10 +1,7 @@
-//! System calls behind safe faces: the one crate that may contain `unsafe`. Where nix offers
-//! a safe face, that is used.
-
-pub mod datagram;
 //! System calls behind safe faces: the one crate that may contain `unsafe`. Where nix has such a face, it is used.
 
 pub mod append_file;
+pub mod datagram;
 pub mod epoll;
 pub mod error_text;
 mod inet;
