@@ -14,6 +14,8 @@ mod case;
 #[cfg(test)]
 mod meaning;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod said;
 #[cfg(test)]
 mod structure;

@@ -11,6 +11,7 @@ use crate::Sequence;
 use crate::time::{Duration, Instant};
 use crate::wire::{Carrier, Content, Control, DatagramLimit, Frames, Mode, Record, Stamp};
 
+mod bypass;
 mod dump;
 mod reading;
 mod requests;
