@@ -1,6 +1,11 @@
 //! Creates flows in batches. Only the last message of a batch is acknowledged; refusals come for any of them.
+//!
+//! With a rate a batch is what a tenth of a millisecond brings, about as a network card hands over packets, and each one is
+//! due at its time since the start: a delay is caught up with, so that the mean holds as long as the machine can.
 
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ctnetlink::wire::{MessageFlags, Sequence};
 use ctnetlink::{CreateMode, Exchange, Expects, Reply, Request};
@@ -9,10 +14,30 @@ use sys::netlink::Socket;
 use crate::{mix, open_error};
 
 const BATCH: u32 = 128;
+/// With a rate.
+const BATCHES_PER_SECOND: u32 = 10_000;
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Creates the flows `first .. first + count` of the mix.
+/// Creates the flows `first .. first + count` of the mix as fast as the kernel takes them.
 pub(crate) fn run(first: u32, count: u32) -> io::Result<()> {
+    put(first, count, BATCH, |_| {})
+}
+
+/// The same at `rate` flows a second. Prints how many microseconds it took.
+#[expect(clippy::disallowed_methods, reason = "reading the clock is its purpose")]
+pub(crate) fn paced(first: u32, count: u32, rate: u32) -> io::Result<()> {
+    let batch = (rate / BATCHES_PER_SECOND).clamp(1, BATCH);
+    let start = Instant::now();
+    put(first, count, batch, |done| {
+        let due = Duration::from_secs_f64(f64::from(done) / f64::from(rate.max(1)));
+        thread::sleep(due.saturating_sub(start.elapsed()));
+    })?;
+    println!("{}", start.elapsed().as_micros());
+    Ok(())
+}
+
+/// Creates batch after batch; `pause` gets the number of flows created so far.
+fn put(first: u32, count: u32, most: u32, pause: impl Fn(u32)) -> io::Result<()> {
     let end = first
         .checked_add(count)
         .filter(|end| *end <= mix::LIMIT)
@@ -22,7 +47,7 @@ pub(crate) fn run(first: u32, count: u32) -> io::Result<()> {
     let mut batch = Vec::new();
     let mut from = first;
     while from < end {
-        let to = end.min(from.saturating_add(BATCH));
+        let to = end.min(from.saturating_add(most));
         batch.clear();
         for index in from..to {
             let start = batch.len();
@@ -35,6 +60,7 @@ pub(crate) fn run(first: u32, count: u32) -> io::Result<()> {
         socket.send(&batch)?;
         await_batch(&socket, &mut buffer, from, to)?;
         from = to;
+        pause(to - first);
     }
     Ok(())
 }

@@ -1,18 +1,25 @@
-//! What `bench/compare` cannot do from a script: fill the table quickly, read it without parsing, time a program.
+//! What the scripts here cannot do themselves: fill the table quickly, read it without parsing, time a program.
 //!
 //! ```text
 //! bench-helper fill FIRST COUNT             creates flows FIRST .. FIRST + COUNT of the mix
+//! bench-helper fill FIRST COUNT RATE        the same at RATE flows a second; prints the microseconds that it took
+//! bench-helper follow OTHER COUNT           creates COUNT flows one by one; prints after how many microseconds each one
+//!                                           is an event in the network namespace of the file OTHER, or `lost'
 //! bench-helper dump                         reads the whole table, prints datagrams and bytes
 //! bench-helper measure TIMES OUTPUT CMD ..  runs CMD, standard output to OUTPUT; prints what it used as JSON
 //! ```
 
 mod dump;
 mod fill;
+mod follow;
 mod measure;
 mod mix;
 
 use std::io;
 use std::process::ExitCode;
+
+const USAGE: &str =
+    "usage: fill FIRST COUNT [RATE] | follow OTHER COUNT | dump | measure TIMES OUTPUT CMD ..";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -29,11 +36,13 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> io::Result<()> {
     match words {
         ["fill", first, count] => fill::run(number(first)?, number(count)?),
+        ["fill", first, count, rate] => fill::paced(number(first)?, number(count)?, number(rate)?),
+        ["follow", other, count] => follow::run(other, number(count)?),
         ["dump"] => dump::run(),
         ["measure", times, output, program, words @ ..] => {
             measure::run(number(times)?, output, program, words)
         }
-        _ => Err(io::Error::other("usage: fill FIRST COUNT | dump | measure TIMES OUTPUT CMD ..")),
+        _ => Err(io::Error::other(USAGE)),
     }
 }
 
