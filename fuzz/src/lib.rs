@@ -9,6 +9,7 @@
 
 mod batch_file;
 mod command_line;
+mod control_request;
 mod daemon_config;
 mod flow_message;
 mod label_map;
@@ -18,6 +19,7 @@ mod sync_datagram;
 
 pub use batch_file::batch_file;
 pub use command_line::command_line;
+pub use control_request::control_request;
 pub use daemon_config::daemon_config;
 pub use flow_message::flow_message;
 pub use label_map::label_map;
@@ -28,9 +30,10 @@ pub use sync_datagram::sync_datagram;
 pub type Target = fn(&[u8]);
 
 /// All targets with the names of their files in `fuzz_targets`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("batch_file", batch_file),
     ("command_line", command_line),
+    ("control_request", control_request),
     ("daemon_config", daemon_config),
     ("flow_message", flow_message),
     ("label_map", label_map),

@@ -17,6 +17,7 @@ pub fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
     let inputs = match target {
         "batch_file" => files_of_cases("batch"),
         "command_line" => command_lines(),
+        "control_request" => Ok(crate::control_request::seeds()),
         "daemon_config" => configurations(),
         "label_map" => label_files(),
         "sync_datagram" => vectors("sync"),

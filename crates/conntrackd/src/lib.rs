@@ -9,6 +9,7 @@ pub mod control;
 pub mod filter;
 pub mod help;
 pub mod lines;
+pub mod log;
 pub mod real;
 pub mod report;
 pub mod run;

@@ -1,0 +1,64 @@
+//! The log of the statistics mode: a line for each flow that ended.
+
+use ctsync::time::Instant;
+use sys::syslog::{Priority, Syslog};
+
+use super::file::LogFile;
+use super::{Log, OpenError, Stamp, flow_line, gather, open_file, open_syslog, trouble};
+use crate::config;
+use crate::report::Severity;
+use crate::surroundings::System;
+
+/// Lines of ended flows: to a file with the time, to syslog without, with the facility of the clause `Stats`.
+pub struct StatisticsLog<'a> {
+    system: &'a dyn System,
+    file: Option<LogFile>,
+    syslog: Option<Syslog>,
+    stamp: Stamp,
+    line: Vec<u8>,
+}
+
+impl<'a> StatisticsLog<'a> {
+    /// Opens what the configuration names.
+    pub fn open(system: &'a dyn System, config: &config::Log) -> Result<Self, OpenError> {
+        Ok(Self {
+            system,
+            file: open_file(config)?,
+            syslog: open_syslog(config),
+            stamp: Stamp::default(),
+            line: Vec::new(),
+        })
+    }
+
+    /// Whether lines go anywhere.
+    pub fn is_on(&self) -> bool {
+        self.file.is_some() || self.syslog.is_some()
+    }
+
+    /// Adds the line of a flow; see [`lines::ended`](crate::lines::ended).
+    pub fn flow(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_on() {
+            flow_line(self.system, &mut self.stamp, &mut self.line, write);
+            gather(&mut self.file, self.syslog, Priority::Info, &self.line);
+        }
+    }
+
+    /// Writes what was gathered. To be called at the end of each turn. What fails is said in the other log.
+    pub fn flush(&mut self, now: Instant, log: &mut Log) {
+        let Some(file) = &mut self.file else { return };
+        let flushed = file.flush();
+        if let Some((severity, text)) = trouble(file.path(), &flushed) {
+            log.say_trouble(now, severity, &text, &flushed);
+        }
+    }
+
+    /// As [`Log::reopen`].
+    pub fn reopen(&mut self, now: Instant, log: &mut Log) {
+        self.flush(now, log);
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.reopen()
+        {
+            log.line(now, Severity::Error, &super::reopen_text(&error));
+        }
+    }
+}
