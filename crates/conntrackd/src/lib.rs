@@ -10,6 +10,7 @@ pub mod filter;
 pub mod help;
 pub mod lines;
 pub mod log;
+pub mod kernel;
 pub mod real;
 pub mod report;
 pub mod run;

@@ -1,0 +1,85 @@
+//! What dumps are wanted for, and the order in which they come.
+
+use std::collections::VecDeque;
+
+use ctnetlink::Table;
+
+use crate::wake::ClientId;
+
+/// The most dumps that wait.
+pub const MOST_JOBS: usize = 64;
+
+/// What the entries are for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// They go into the internal cache, and the peer is not told (the start, and `-R`).
+    FillCache,
+    /// They are compared with the internal cache after a loss of events, and the peer is told.
+    AfterOverrun,
+    /// The same, now and then (`PollSecs`).
+    Poll,
+    /// They are sent to the peer without an internal cache (`-B`, and at its request).
+    Bulk,
+    /// Those that pass the filter are deleted (`-F`, `-t`).
+    Flush,
+    /// They are shown to a client, as there is no internal cache (`-i`).
+    Print(ClientId),
+}
+
+/// A dump that is wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Job {
+    /// What for.
+    pub purpose: Purpose,
+    /// Of which table.
+    pub table: Table,
+}
+
+/// What became of the wish for a dump.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Asked {
+    /// It comes behind those that wait.
+    Waits,
+    /// The same dump waits already and has not begun: it will do for both.
+    Merged,
+    /// [`MOST_JOBS`] wait already.
+    Refused,
+}
+
+/// Dumps that wait, in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Jobs(VecDeque<Job>);
+
+impl Jobs {
+    /// One that runs already is not merged with: it may have passed what the new one is to see.
+    pub(super) fn ask(&mut self, job: Job) -> Asked {
+        if self.0.contains(&job) {
+            Asked::Merged
+        } else if self.0.len() >= MOST_JOBS {
+            Asked::Refused
+        } else {
+            self.0.push_back(job);
+            Asked::Waits
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<Job> {
+        self.0.pop_front()
+    }
+
+    /// Puts a dump that failed back to the front.
+    pub(super) fn put_back(&mut self, job: Job) {
+        if !self.0.contains(&job) {
+            self.0.push_front(job);
+        }
+    }
+
+    pub(super) fn forget(&mut self, job: Job) {
+        self.0.retain(|waiting| *waiting != job);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
