@@ -6,7 +6,8 @@ use flow::{
     Direction, Expectation, FlowId, FlowRead, PartialTuple, PerDirection, Status, Tuple, Zone,
 };
 
-/// A flow to delete. With its id a later flow of the same tuple is not hit.
+/// A flow to delete. With its id a later flow of the same tuple is not hit, unless the kernel put it in the same place: ids are
+/// made of tuple and place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FlowKey {
     /// Its original tuple.
