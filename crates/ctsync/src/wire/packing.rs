@@ -39,7 +39,7 @@ impl Carrier {
 }
 
 /// Datagrams are shorter than this.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
 pub struct DatagramLimit(usize);
 
 /// Where a message goes.
