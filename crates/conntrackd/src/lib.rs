@@ -11,6 +11,7 @@ pub mod help;
 pub mod lines;
 pub mod log;
 pub mod kernel;
+pub mod link;
 pub mod real;
 pub mod report;
 pub mod run;
