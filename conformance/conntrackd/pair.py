@@ -148,14 +148,13 @@ General {{
 }}
 """
 
-    def start(self, **configuration):
-        """Starts both and waits until a flow of each node reaches the other, and the greetings are over."""
+    def start(self, settle_s=GREETING_S, **configuration):
+        """Starts both, waits until a flow of each node reaches the other, and then until the greetings are over."""
         self.start_both(**configuration)
         external = "DisableExternalCache" not in configuration.get("settings", "")
         for node in NODES:
             self.await_link(node, external)
-        # No probe remains, in a cache or on its way.
-        time.sleep(GREETING_S)
+        time.sleep(settle_s)
 
     def start_both(self, **configuration):
         """Starts both; the link may not be up yet."""

@@ -1,6 +1,8 @@
 //! `cargo xtask conformance` and `cargo xtask compare`: our programs and the recorded cases, and our
 //! program and the installed one.
 
+mod daemon;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -60,24 +62,13 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     if let Some((first, rest)) = words.split_first()
         && first == "--daemon"
     {
-        return daemon(rest);
+        return daemon::run(rest);
     }
     let options = Options::parse(words, &["-k", "--topics"])?;
     let workspace = Workspace::load()?;
     setup::install_missing()?;
     let binary = options.binary(&workspace, "conntrack")?;
     finish(runner(&workspace, &binary).args(options.passed_on))
-}
-
-/// The configuration cases of conntrackd. Its scenarios need a daemon that starts.
-fn daemon(words: &[String]) -> Result<ExitCode> {
-    let options = Options::parse(words, &["-k"])?;
-    let workspace = Workspace::load()?;
-    setup::install_missing()?;
-    let binary = options.binary(&workspace, "conntrackd")?;
-    let mut script = workspace.command(workspace.root.join("conformance/conntrackd/run"));
-    script.env("CONNTRACKD", binary).arg("--config-only").args(options.passed_on);
-    finish(&mut script)
 }
 
 /// The command `compare`.
