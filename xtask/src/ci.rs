@@ -27,6 +27,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     total += check(doc.env("RUSTDOCFLAGS", "-D warnings"));
     total += layers::check(&workspace)?;
     total += deny(&workspace);
+    total += texts(&workspace);
     total += suite::all(&workspace)?;
     total += conformance::compared(&workspace)?;
     total += demonstration(&workspace)?;
@@ -50,6 +51,35 @@ fn deny(workspace: &Workspace) -> Counts {
     }
     println!("SKIP cargo deny check: cargo-deny is not installed");
     Counts::SKIPPED
+}
+
+/// The manual pages and the scripts that are installed, by checkers that not every system has.
+fn texts(workspace: &Workspace) -> Counts {
+    let checkers: [(&str, &[&str]); 2] = [
+        (
+            "mandoc",
+            &[
+                "-T",
+                "lint",
+                "-W",
+                "warning",
+                "man/conntrack.8",
+                "man/conntrackd.8",
+                "man/conntrackd.conf.5",
+            ],
+        ),
+        ("shellcheck", &["etc/conntrackd/primary-backup.sh"]),
+    ];
+    let mut total = Counts::default();
+    for (name, words) in checkers {
+        total += if program::find(name).is_some() {
+            check(workspace.command(name).args(words))
+        } else {
+            println!("SKIP {name} {}: it is not installed", words.join(" "));
+            Counts::SKIPPED
+        };
+    }
+    total
 }
 
 /// The demo is a check too; its text is of interest only when it fails.
