@@ -1,9 +1,12 @@
-//! `cargo xtask demo`: the tool at work on a firewall, with real traffic, and checked.
+//! `cargo xtask demo`: the programs at work on firewalls, with real traffic, and checked.
+//!
+//! Without a word it shows the tool, with `fail-over` two daemons, of which one dies.
 //!
 //! Everything happens in fresh network, mount and process namespaces, made by `unshare`, so the
 //! host's network is not touched, and the kernel cleans up however the demo ends. As root, or as a
 //! user who may make user namespaces.
 
+mod fail_over;
 mod peer;
 mod scenario;
 
@@ -19,17 +22,40 @@ pub(crate) const CANNOT_RUN: u8 = 77;
 
 /// The word that tells a second xtask that it runs inside the namespaces.
 const INSIDE: &str = "--inside";
+/// The same for the fail-over.
+const INSIDE_FAIL_OVER: &str = "--inside-fail-over";
 
 const NETWORK: &str = include_str!("../demo/network.sh");
+const FAIL_OVER_NETWORK: &str = include_str!("../demo/fail-over.sh");
+
+/// The script that the fail-over runs, from the top of the repository.
+const FAIL_OVER_SCRIPT: &str = "etc/conntrackd/primary-backup.sh";
 
 /// The command `demo`.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
-    if let [word, binary] = words
-        && word == INSIDE
-    {
-        return scenario::play(Path::new(binary));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [INSIDE, tool] => scenario::play(Path::new(tool)),
+        [INSIDE_FAIL_OVER, tool, daemon, script] => {
+            let [tool, daemon, script] = [tool, daemon, script].map(Path::new);
+            fail_over::play(&fail_over::Programs { tool, daemon, script })
+        }
+        [] => isolated(NETWORK, |inside| {
+            inside.arg(INSIDE).arg(binary("CONNTRACK", "conntrack")?);
+            Ok(())
+        }),
+        ["fail-over"] => isolated(FAIL_OVER_NETWORK, |inside| {
+            inside.arg(INSIDE_FAIL_OVER).arg(binary("CONNTRACK", "conntrack")?);
+            inside.arg(binary("CONNTRACKD", "conntrackd")?);
+            inside.arg(Workspace::load()?.root.join(FAIL_OVER_SCRIPT));
+            Ok(())
+        }),
+        [word, ..] => Err(format!("unexpected argument `{word}'")),
     }
-    program::no_arguments(words)?;
+}
+
+/// Runs this program again, in namespaces and behind the script that builds their network. `complete` adds the words.
+fn isolated(network: &str, complete: impl FnOnce(&mut Command) -> Result<()>) -> Result<ExitCode> {
     setup::install_missing()?;
     let Some(isolation) = isolation() else {
         println!(
@@ -39,23 +65,22 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
         );
         return Ok(ExitCode::from(CANNOT_RUN));
     };
-    let binary = binary()?;
     let mut inside = unshare(isolation);
-    inside.args(["bash", "-c", NETWORK, "network.sh"]).arg(this_program()?);
-    inside.args(["demo", INSIDE]).arg(binary);
+    inside.args(["bash", "-c", network, "network.sh"]).arg(this_program()?).arg("demo");
+    complete(&mut inside)?;
     let passed = program::succeeds(&mut inside)?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The program to show: that of the variable `CONNTRACK`, or a fresh release build.
-fn binary() -> Result<PathBuf> {
-    let Some(name) = program::variable("CONNTRACK") else {
-        return Workspace::load()?.build("conntrack");
+/// The program to show: that of the variable, or a fresh release build.
+fn binary(variable: &str, package: &str) -> Result<PathBuf> {
+    let Some(name) = program::variable(variable) else {
+        return Workspace::load()?.build(package);
     };
     match path::absolute(&name) {
         Ok(binary) if binary.is_file() => Ok(binary),
         Ok(binary) => Err(format!("there is no program {}", binary.display())),
-        Err(error) => Err(format!("CONNTRACK={}: {error}", name.display())),
+        Err(error) => Err(format!("{variable}={}: {error}", name.display())),
     }
 }
 

@@ -44,8 +44,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "conformance",
-        arguments: "[--daemon] [-k TEXT] [-v] [--binary PATH] [--topics A,B]",
-        about: "the conformance cases of conntrack, or the configuration cases of conntrackd",
+        arguments: "[-k TEXT] [-v] [--binary PATH] [--topics A,B] | --daemon [--scenarios | --mixed] [-k TEXT] [-v] [--binary PATH]",
+        about: "the conformance cases of conntrack, or the configuration cases and scenarios of conntrackd",
         run: conformance::run,
     },
     Task {
@@ -68,14 +68,14 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        arguments: "[ARGUMENT...]",
-        about: "run bench/compare with our release build",
+        arguments: "[list | daemon] [ARGUMENT...]",
+        about: "run bench/compare or bench/daemon with our release build",
         run: bench::run,
     },
     Task {
         name: "demo",
-        arguments: "",
-        about: "show the tool at work on a firewall made of network namespaces",
+        arguments: "[fail-over]",
+        about: "show the tool at work on a firewall made of network namespaces, or two daemons",
         run: demo::run,
     },
     Task { name: "ci", arguments: "", about: "every check, as .ci/run does", run: ci::run },

@@ -1,15 +1,13 @@
 //! Processes inside the demo's network: the client, the server, and the event listener.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use crate::program::{self, Result};
-
-const PEERS: &str = include_str!("../../demo/peers.py");
 
 /// How often the listener's socket is looked for, and how long between two looks.
 const LOOKS: usize = 250;
@@ -22,32 +20,57 @@ pub(super) fn in_namespace(name: &str, program: &Path) -> Command {
     command
 }
 
-/// A part of the script `peers.py`, which runs until this value is dropped.
+/// How long a part may take until it can be used.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A part of a script of the demo, which runs until this value is dropped.
 pub(super) struct Peer {
     child: Child,
     /// The script ends when this closes.
     stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
 }
 
 impl Peer {
     /// Starts a part and waits until it says that it is ready.
-    pub(super) fn start(namespace: &str, part: &str) -> Result<Self> {
+    pub(super) fn start(namespace: &str, script: &str, part: &str) -> Result<Self> {
         let mut command = in_namespace(namespace, Path::new("python3"));
-        command.args(["-c", PEERS, part]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", script, part]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| program::cannot_run(&command, error))?;
-        let mut word = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout)
-                .read_line(&mut word)
-                .map_err(|error| format!("the {part} part of the demo: {error}"))?;
-        }
-        let peer = Self { stdin: child.stdin.take(), child };
-        if word.trim_end() == "ready" {
+        let lines = lines_of(child.stdout.take());
+        let peer = Self { stdin: child.stdin.take(), child, lines };
+        if peer.next_line(READY_WITHIN).is_some_and(|line| line == "ready") {
             Ok(peer)
         } else {
             Err(format!("the {part} part of the demo did not become ready"))
         }
     }
+
+    /// The next line that it prints, if it comes in time.
+    pub(super) fn next_line(&self, within: Duration) -> Option<String> {
+        self.lines.recv_timeout(within).ok()
+    }
+
+    /// Gives it a line.
+    pub(super) fn tell(&mut self, line: &str) -> Result<()> {
+        let Some(stdin) = &mut self.stdin else {
+            return Ok(());
+        };
+        writeln!(stdin, "{line}").map_err(|error| format!("a part of the demo is gone: {error}"))
+    }
+}
+
+/// The lines of a pipe, read by a thread that ends with it.
+fn lines_of(stdout: Option<ChildStdout>) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    if let Some(stdout) = stdout {
+        thread::spawn(move || {
+            let lines = BufReader::new(stdout).lines().map_while(std::result::Result::ok);
+            // The receiver is gone only when the demo is over.
+            lines.for_each(|line| drop(sender.send(line)));
+        });
+    }
+    lines
 }
 
 impl Drop for Peer {
@@ -69,14 +92,7 @@ impl Listener {
     pub(super) fn start(command: &mut Command) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| program::cannot_run(command, error))?;
-        let (sender, lines) = mpsc::channel();
-        if let Some(stdout) = child.stdout.take() {
-            thread::spawn(move || {
-                let lines = BufReader::new(stdout).lines().map_while(std::result::Result::ok);
-                // The receiver is gone only when the demo is over.
-                lines.for_each(|line| drop(sender.send(line)));
-            });
-        }
+        let lines = lines_of(child.stdout.take());
         let listener = Self { child, lines };
         for _ in 0..LOOKS {
             if has_joined()? {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::peer::{Listener, Peer, in_namespace};
 use crate::program::{self, Result};
 
+const PEERS: &str = include_str!("../../demo/peers.py");
+
 /// How long an expected event may take, and how long an unexpected one is waited for.
 const EVENT_WITHIN: Duration = Duration::from_secs(5);
 const QUIET_FOR: Duration = Duration::from_millis(500);
@@ -144,8 +146,8 @@ pub(super) fn play(binary: &Path) -> Result<ExitCode> {
     println!("A client, a firewall that hides it, and a server, each in a network namespace:");
     println!("192.0.2.10 -- 192.0.2.1 firewall 198.51.100.1 -- 198.51.100.80");
     println!("The client talks TCP to ports 22, 80 and 443, UDP to 53 and 500, and sends a ping.");
-    let _server = Peer::start("server", "server")?;
-    let _client = Peer::start("client", "hold")?;
+    let _server = Peer::start("server", PEERS, "server")?;
+    let _client = Peer::start("client", PEERS, "hold")?;
     let mut mistakes = 0;
     for step in STEPS {
         println!("\n# {}\n$ conntrack {}", step.about, step.arguments);
@@ -182,7 +184,7 @@ impl Step {
             }
             Kind::Live => {
                 let listener = Listener::start(&mut command)?;
-                drop(Peer::start("client", "burst")?);
+                drop(Peer::start("client", PEERS, "burst")?);
                 let out = self.hear(&listener);
                 let (success, err) = listener.interrupt()?;
                 println!("^C");
