@@ -6,12 +6,13 @@
 pub mod command_line;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod filter;
 pub mod help;
-pub mod lines;
-pub mod log;
 pub mod kernel;
+pub mod lines;
 pub mod link;
+pub mod log;
 pub mod real;
 pub mod report;
 pub mod run;

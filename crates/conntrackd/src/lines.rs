@@ -7,6 +7,8 @@
 use flow::text::{LocalTime, Sides, plain, xml};
 use flow::{Expectation, FlowRead};
 
+use crate::kernel::Entry;
+
 /// Now, in seconds since 1970.
 pub type WallClock<'a> = &'a dyn Fn() -> u64;
 
@@ -74,6 +76,16 @@ pub fn ended(out: &mut Vec<u8>, flow: &impl FlowRead, local: LocalTime, now_s: W
     let format =
         plain::Format { layer3: false, id: false, times: Some(local), labels: None, now_s };
     plain::write_flow(out, flow, &format);
+}
+
+/// An entry that the kernel refused, as far as the peer told of it, without the line end.
+pub fn entry(out: &mut Vec<u8>, entry: &Entry, now_s: WallClock) {
+    match entry {
+        Entry::Flow(restored) => {
+            plain::write_cached_flow(out, &restored.flow, Sides::Original, now_s);
+        }
+        Entry::Expectation(expectation) => plain::write_cached_expectation(out, expectation),
+    }
 }
 
 fn end_with_age(out: &mut Vec<u8>, age: Age) {

@@ -82,12 +82,25 @@ impl<'r, 'a> Log<'r, 'a> {
     /// The same for what can happen very often: once an interval for each kind. How many more there were is said behind
     /// the interval, by [`Self::on_deadline`] or with the next one.
     ///
-    /// The kind is for the eye, too: `messages that were refused`.
-    pub fn limited(&mut self, now: Instant, kind: &'static str, severity: Severity, text: &str) {
+    /// The kind is for the eye, too: `messages that were refused`. Whether it was said.
+    pub fn limited(
+        &mut self,
+        now: Instant,
+        kind: &'static str,
+        severity: Severity,
+        text: &str,
+    ) -> bool {
         self.say_due(now);
-        if self.repeats.admits(now, kind, severity) {
+        let is_said = self.repeats.admits(now, kind, severity);
+        if is_said {
             self.line(now, severity, text);
         }
+        is_said
+    }
+
+    /// Prints a line without time on standard error.
+    pub fn bare_line(&mut self, text: &str) {
+        self.report.bare_line(text);
     }
 
     /// Adds a line that shows a flow, to the file and to syslog alone. [`Self::flush`] writes it.

@@ -6,6 +6,7 @@ use crate::command_line::{self, Action, CommandLine};
 use crate::config::diagnostic::Stage;
 use crate::config::{self, OuterName, Reading, protocols};
 use crate::control::Request;
+use crate::daemon::{self, Place};
 use crate::help::{self, Reader};
 use crate::report::{Exit, Report, Severity, check};
 use crate::surroundings::Surroundings;
@@ -57,7 +58,8 @@ fn act(path: &Path, action: Action, report: &mut Report) -> Exit {
     }
     match action {
         Action::Ask(request) => ask(&reading.control_socket, request, report),
-        Action::Console | Action::Daemon | Action::Check => start(&reading, report),
+        Action::Console | Action::Check => start(&reading, Place::Console, report),
+        Action::Daemon => start(&reading, Place::Background, report),
     }
 }
 
@@ -83,13 +85,14 @@ fn ask(socket: &Path, request: Request, report: &mut Report) -> Exit {
     Exit::Failure
 }
 
-fn start(reading: &Reading, report: &mut Report) -> Exit {
-    report.diagnostics(reading, Stage::Start);
-    let text = if reading.passes(Stage::Start) {
-        "this version cannot start the daemon yet, it only checks its configuration (--check)"
-    } else {
-        "conntrackd cannot start, please review your configuration"
+fn start(reading: &Reading, place: Place, report: &mut Report) -> Exit {
+    let Some(config) = reading.config.as_ref().filter(|_| reading.passes(Stage::Start)) else {
+        report.diagnostics(reading, Stage::Start);
+        let text = "conntrackd cannot start, please review your configuration";
+        report.line(Severity::Error, text);
+        return Exit::Failure;
     };
-    report.line(Severity::Error, text);
-    Exit::Failure
+    let warnings: Vec<String> =
+        reading.until_first_error(Stage::Start).map(|found| found.problem.to_string()).collect();
+    daemon::run(config, &warnings, place, report)
 }

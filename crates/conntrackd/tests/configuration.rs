@@ -89,13 +89,7 @@ fn a_check_shows_each_place() {
 }
 
 #[test]
-fn a_start_says_that_it_is_not_built_yet() {
-    let system = Double { config: b"General { }", interfaces: INTERFACES };
-    for words in [&["-C", "test.conf"][..], &["-d", "-C", "test.conf"]] {
-        let start = run_with(&system, words);
-        assert_eq!((start.exit, start.stdout.as_str()), (Exit::Failure, ""));
-        assert!(start.stderr.contains("cannot start the daemon yet"), "{}", start.stderr);
-    }
+fn a_configuration_that_only_a_start_refuses_is_refused_at_the_start() {
     let system = Double { config: b"Sync { }", interfaces: INTERFACES };
     let start = run_with(&system, &["-C", "test.conf"]);
     let lines: Vec<_> =
@@ -104,7 +98,7 @@ fn a_start_says_that_it_is_not_built_yet() {
         lines.iter().map(|(_, text)| *text).collect::<Vec<_>>(),
         [
             "[warning] No synchronization mode specified. Defaulting to FT-FW mode.",
-            "[ERROR] no dedicated link is given",
+            "[ERROR] can't open channel socket: no dedicated link is given",
             "[ERROR] conntrackd cannot start, please review your configuration",
         ]
     );

@@ -154,7 +154,7 @@ pub enum Problem {
     ModesSeveral(&'static str),
     #[error("addresses of both families are given, using those of {0}")]
     FamiliesMixed(Version),
-    #[error("no dedicated link is given")]
+    #[error("can't open channel socket: no dedicated link is given")]
     LinkMissing,
     #[error("the link has no `{text}'", text = .0.text())]
     LinkIncomplete(Keyword),

@@ -18,15 +18,7 @@ use super::lexer::{Token, TokenKind, lex};
 use super::source::{At, Span, line_number, shown};
 
 /// Statements whose function comes with a later version: they are read and checked, and do nothing yet.
-const WITHOUT_EFFECT: &[Keyword] = &[
-    Keyword::Filter,
-    Keyword::Helper,
-    Keyword::NetlinkEventsReliable,
-    Keyword::PollSecs,
-    Keyword::Scheduler,
-    Keyword::Stats,
-    Keyword::Systemd,
-];
+const WITHOUT_EFFECT: &[Keyword] = &[Keyword::Helper, Keyword::Systemd];
 
 /// The most errors of the grammar in one run. A text with more is something else than a configuration.
 const ERRORS_MAX: usize = 100;

@@ -214,8 +214,13 @@ impl EventSource {
         self.notices.pop_front()
     }
 
+    /// When to compare with the table, as events were lost.
+    pub fn resync(&self) -> &OverrunResync {
+        &self.resync
+    }
+
     /// The timer that begins a comparison with the kernel's table after a loss.
-    pub fn resync(&mut self) -> &mut OverrunResync {
+    pub fn resync_mut(&mut self) -> &mut OverrunResync {
         &mut self.resync
     }
 

@@ -150,7 +150,7 @@ fn lost_events_are_counted_exactly_and_the_buffer_grows() {
     assert_eq!(received + source.drops().unwrap(), 1500);
     assert_eq!(source.buffer_bytes(), 40_000);
     assert_eq!(source.resync().deadline(), Some(NOW.after(Duration::from_secs(30))));
-    assert!(source.resync().take(now.after(Duration::from_secs(1))));
+    assert!(source.resync_mut().take(now.after(Duration::from_secs(1))));
     // After the losses everything is heard again.
     inject(&mut writer, EventKind::New, 9999, 1);
     source.read(now, 10, |_| received += 1).unwrap();

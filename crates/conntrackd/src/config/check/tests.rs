@@ -342,7 +342,7 @@ fn what_is_wrong_is_said_of_all_at_once() {
         ("Stats { } Sync { } Sync { }".into(), &[
             "!cannot use both `Stats' and `Sync' clauses in conntrackd.conf",
             "start: No synchronization mode specified. Defaulting to FT-FW mode.",
-            "start: !no dedicated link is given",
+            "start: !can't open channel socket: no dedicated link is given",
         ]),
         ("General { Filter { Address Ignore { IPv4_address 10.0.0.300/8 IPv4_address 10.0.0.1/32 \
             IPv4_address 10.0.0.1/32 IPv4_address 10.0.0.0/8 IPv4_address 10.0.0.0/8 IPv4_address 10.1.0.0/8 \

@@ -1,0 +1,135 @@
+//! The kernel's side of a daemon: events, dumps, changes, and the filter over what is wanted.
+
+use std::io;
+
+use ctnetlink::FlowView;
+use ctsync::Subject;
+use flow::EventKind;
+use flow::filter::EventFilter;
+use sys::epoll::{Interest, Poller};
+
+use crate::config::{Events, FilterPlace};
+use crate::filter;
+use crate::kernel::{Dump, EventGroups, EventSource, Ports, Writer};
+use crate::wake::Wake;
+
+/// Which flows are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    filter: Option<EventFilter>,
+    /// Upstream counts what its own process drops, not what the kernel's program does.
+    counts: bool,
+    /// `events filtered`
+    pub(super) filtered: u64,
+}
+
+impl Wanted {
+    /// By a filter that is evaluated in this place.
+    pub(super) fn new(filter: Option<(EventFilter, FilterPlace)>) -> Self {
+        let counts = matches!(filter, Some((_, FilterPlace::Userspace)));
+        Self { filter: filter.map(|(filter, _)| filter), counts, filtered: 0 }
+    }
+
+    /// Whether a flow of a dump is wanted.
+    pub(super) fn admits(&self, flow: &FlowView<'_>) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.wants(flow))
+    }
+
+    /// Whether an event is wanted.
+    pub(super) fn admits_event(
+        &mut self,
+        kind: EventKind,
+        subject: &Subject<'_, FlowView<'_>>,
+    ) -> bool {
+        let (Subject::Flow(flow), Some(filter)) = (subject, &self.filter) else { return true };
+        let is_wanted = filter.wants_event(kind, *flow);
+        self.filtered += u64::from(self.counts && !is_wanted);
+        is_wanted
+    }
+}
+
+/// Sockets to the kernel, and what was done with them.
+#[derive(Debug)]
+pub(super) struct KernelSide {
+    /// `None` when polling.
+    pub(super) events: Option<EventSource>,
+    pub(super) dump: Dump,
+    pub(super) commit: Writer,
+    pub(super) flush: Writer,
+    pub(super) inject: Writer,
+    pub(super) ports: Ports,
+    pub(super) wanted: Wanted,
+    /// `flush kernel table`
+    pub(super) flushes: u64,
+    /// `resync with kernel table`
+    pub(super) resyncs: u64,
+    /// Changes that were made since events were last read: as many events of them wait.
+    own_events: usize,
+    is_dump_awaited: bool,
+}
+
+impl KernelSide {
+    /// Opens the sockets. The event socket hears nothing yet.
+    pub(super) fn open(events: Option<&Events>, wanted: Wanted) -> io::Result<Self> {
+        let (commit, flush, inject) = (Writer::open()?, Writer::open()?, Writer::open()?);
+        let ports =
+            Ports { commit: commit.port_id(), flush: flush.port_id(), inject: inject.port_id() };
+        Ok(Self {
+            events: events.map(EventSource::open).transpose()?,
+            dump: Dump::open()?,
+            commit,
+            flush,
+            inject,
+            ports,
+            wanted,
+            flushes: 0,
+            resyncs: 0,
+            own_events: 0,
+            is_dump_awaited: false,
+        })
+    }
+
+    /// Puts the filter on the event socket. What it leaves out is asked here again.
+    pub(super) fn attach_filter(&self) -> io::Result<()> {
+        if let (Some(events), Some(filter)) = (&self.events, &self.wanted.filter) {
+            filter::attach(events, filter)?;
+        }
+        Ok(())
+    }
+
+    /// Events come from now on.
+    pub(super) fn subscribe(&self, poller: &Poller, groups: EventGroups) -> io::Result<()> {
+        if let Some(events) = &self.events {
+            events.subscribe(groups)?;
+            poller.add(events, Wake::Events.token(), Interest::Read)?;
+        }
+        poller.add(&self.dump, Wake::Dump.token(), Interest::Hangup)
+    }
+
+    /// Waits for the next part of a dump, or leaves it to the kernel for now.
+    pub(super) fn await_dump(&mut self, poller: &Poller, is_awaited: bool) -> io::Result<()> {
+        if self.is_dump_awaited != is_awaited {
+            let interest = if is_awaited { Interest::Read } else { Interest::Hangup };
+            poller.change(&self.dump, Wake::Dump.token(), interest)?;
+            self.is_dump_awaited = is_awaited;
+        }
+        Ok(())
+    }
+
+    /// So many changes were made, each of which makes an event.
+    pub(super) fn written(&mut self, changes: usize) {
+        // To replace an entry is to delete and to make it.
+        self.own_events = self.own_events.saturating_add(changes.saturating_mul(2));
+    }
+
+    /// Whether the events of more changes fit into the event socket: else they are read first.
+    pub(super) fn has_event_room(&self) -> bool {
+        self.events.as_ref().is_none_or(|events| self.own_events <= events.room() / 2)
+    }
+
+    /// How many events are read at once: those of the own changes come on top of the limit, since a commit that makes
+    /// more than are read would fill the buffer.
+    pub(super) fn events_a_turn(&mut self, limit: usize) -> usize {
+        limit.saturating_add(std::mem::take(&mut self.own_events))
+    }
+}
