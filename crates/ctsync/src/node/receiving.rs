@@ -68,6 +68,10 @@ impl Node {
         let key = Key::of_record(&record);
         let [cache, _] = &mut self.external;
         let found = cache.find(&key);
+        if event == EventKind::Destroy {
+            self.end_external(0, found);
+            return Ok(());
+        }
         if let (EventKind::Update, Some(slot)) = (event, found.slot)
             && let Ok(mut known) = Record::decode(cache.body(slot))
         {
@@ -98,6 +102,10 @@ impl Node {
         let key = Key::of_expectation(&record);
         let [_, cache] = &mut self.external;
         let found = cache.find(&key);
+        if event == EventKind::Destroy {
+            self.end_external(1, found);
+            return Ok(());
+        }
         self.scratch.clear();
         record.encode(EventKind::New, Stamp::plain(Sequence(0)), &mut self.scratch);
         self.take(1, event, &key, found);
@@ -106,12 +114,6 @@ impl Node {
 
     fn take(&mut self, which: usize, event: EventKind, key: &Key, found: Found) {
         let Some(cache) = self.external.get_mut(which) else { return };
-        if event == EventKind::Destroy {
-            if let Some(slot) = found.slot {
-                self.remove_external(which, slot);
-            }
-            return;
-        }
         let life = if event == EventKind::New { Life::New } else { Life::Updated };
         let body = self.scratch.get(Header::LEN..).unwrap_or_default();
         let slot = match found.slot {
@@ -123,6 +125,12 @@ impl Node {
         };
         if let (Some(slot), Replication::Alarm(alarm)) = (slot, &mut self.replication) {
             alarm.arm_expiry(self.now, which, slot);
+        }
+    }
+
+    fn end_external(&mut self, which: usize, found: Found) {
+        if let Some(slot) = found.slot {
+            self.remove_external(which, slot);
         }
     }
 

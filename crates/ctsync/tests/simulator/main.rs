@@ -5,7 +5,7 @@
 mod world;
 
 use ctsync::time::Duration;
-use ctsync::{InternalCache, ModeConfig};
+use ctsync::{InternalCache, ModeConfig, Sending};
 use flow::EventKind;
 use world::{Faults, Random, World, config};
 
@@ -37,15 +37,45 @@ fn run(seed: u64) -> Result<(), String> {
             let number = u16::try_from(random.below(20)).unwrap();
             world.change(side, number, KINDS[usize::try_from(random.below(3)).unwrap()]);
         }
+        disturb(&mut world, &mut random);
+        // A peer that is silent for five seconds is not there any more, and ends of flows are not kept for it for ever.
+        if step % 10 == 0 {
+            (0..2).for_each(|side| world.hold(side, Sending::Open));
+        }
         if restart_at == Some(step) {
             world.restart(usize::from(random.chance(50)));
         }
         world.run_until(world.now.after(Duration::from_millis(100)));
     }
-    (0..2).for_each(|side| world.drain(side));
+    for side in 0..2 {
+        world.hold(side, Sending::Open);
+        while world.read_dump(side) {}
+    }
     world.settle(180).map_err(|error| {
         format!("seed {seed}, {faults:?}, {said}, restart {restart_at:?}: {error}")
     })
+}
+
+/// Links that take nothing for a while; lost events, and the dump after them, which goes on among further events.
+fn disturb(world: &mut World, random: &mut Random) {
+    let side = usize::from(random.chance(50));
+    if random.chance(20) {
+        let held = random.chance(50);
+        world.hold(side, if held { Sending::Held } else { Sending::Open });
+    }
+    for side in 0..2 {
+        if random.chance(60) {
+            world.read_dump(side);
+        }
+    }
+    if random.chance(10) {
+        while world.read_dump(side) {}
+        for _ in 0..random.below(5) {
+            let number = u16::try_from(random.below(20)).unwrap();
+            world.lose(side, number, KINDS[usize::try_from(random.below(3)).unwrap()]);
+        }
+        world.begin_dump(side);
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ctsync::time::{Duration, Instant};
 use ctsync::wire::{Carrier, DatagramLimit, Record};
 use ctsync::{
-    CacheName, Config, Event, LinkId, ModeConfig, Node, Notice, Origin, Output, Request, Sequence,
-    Subject,
+    CacheName, Config, Event, LinkId, ModeConfig, Node, Notice, Origin, Output, Request, Sending,
+    Sequence, Subject, Which,
 };
 use flow::{
     AddressPair, EventKind, Flow, L4Key, Mark, PerDirection, Ports, Protocol, Status, Tuple,
@@ -44,7 +44,19 @@ pub(crate) struct Side {
     pub(crate) kernel: BTreeMap<u16, Flow>,
     config: Config,
     back_at: Option<Instant>,
+    dumping: Option<Dumping>,
 }
+
+/// A dump of the kernel's table in progress: the part that was filled when the one before was read.
+#[derive(Debug)]
+struct Dumping {
+    filled: Vec<Flow>,
+    next: u16,
+}
+
+/// Flows of a part, by their numbers, and numbers of all flows.
+const PART: u16 = 4;
+const NUMBERS: u16 = 20;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -89,6 +101,7 @@ impl World {
             kernel: BTreeMap::new(),
             config,
             back_at: None,
+            dumping: None,
         };
         let sides = configs.map(side);
         Self {
@@ -104,19 +117,7 @@ impl World {
 
     /// A change in the kernel of one side.
     pub(crate) fn change(&mut self, side: usize, number: u16, kind: EventKind) {
-        let mark = u32::try_from(self.random.below(1 << 32)).unwrap();
-        let known = self.sides[side].kernel.contains_key(&number);
-        let kind = match (kind, known) {
-            (EventKind::Destroy, false) | (EventKind::New, true) => return,
-            (EventKind::Update, false) => EventKind::New,
-            (kind, _) => kind,
-        };
-        let flow = flow(side, number, mark);
-        if kind == EventKind::Destroy {
-            self.sides[side].kernel.remove(&number);
-        } else {
-            self.sides[side].kernel.insert(number, flow.clone());
-        }
+        let Some((kind, flow)) = self.change_kernel(side, number, kind) else { return };
         if let Some(node) = &mut self.sides[side].node {
             let subject = Subject::Flow(&flow);
             node.on_event(self.now, &Event { kind, origin: Origin::Others, subject });
@@ -127,6 +128,74 @@ impl World {
         }
     }
 
+    /// A change whose event is lost: only a dump tells of it.
+    pub(crate) fn lose(&mut self, side: usize, number: u16, kind: EventKind) {
+        self.change_kernel(side, number, kind);
+    }
+
+    fn change_kernel(
+        &mut self,
+        side: usize,
+        number: u16,
+        kind: EventKind,
+    ) -> Option<(EventKind, Flow)> {
+        let mark = u32::try_from(self.random.below(1 << 32)).unwrap();
+        let known = self.sides[side].kernel.contains_key(&number);
+        let kind = match (kind, known) {
+            (EventKind::Destroy, false) | (EventKind::New, true) => return None,
+            (EventKind::Update, false) => EventKind::New,
+            (kind, _) => kind,
+        };
+        let flow = flow(side, number, mark);
+        if kind == EventKind::Destroy {
+            self.sides[side].kernel.remove(&number);
+        } else {
+            self.sides[side].kernel.insert(number, flow.clone());
+        }
+        Some((kind, flow))
+    }
+
+    /// The daemon asks for a dump of the kernel's table.
+    pub(crate) fn begin_dump(&mut self, side: usize) {
+        if self.sides[side].node.is_some() {
+            self.request(side, Request::DumpBegins(Which::Flows));
+            let filled = self.fill(side, 0);
+            self.sides[side].dumping = Some(Dumping { filled, next: PART });
+        }
+    }
+
+    fn fill(&self, side: usize, first: u16) -> Vec<Flow> {
+        let part = first..first + PART;
+        self.sides[side].kernel.range(part).map(|(_, flow)| flow.clone()).collect()
+    }
+
+    /// The daemon reads a part of the dump, upon which the kernel fills the next one. `false` at the end.
+    pub(crate) fn read_dump(&mut self, side: usize) -> bool {
+        let Some(Dumping { filled, next }) = self.sides[side].dumping.take() else { return false };
+        let is_last = next >= NUMBERS;
+        if !is_last {
+            let filled = self.fill(side, next);
+            self.sides[side].dumping = Some(Dumping { filled, next: next + PART });
+        }
+        let Some(node) = &mut self.sides[side].node else { return false };
+        node.on_request(self.now, Request::DumpPart);
+        for flow in &filled {
+            node.on_dumped_flow(self.now, flow, Origin::Others);
+        }
+        if is_last {
+            node.on_request(self.now, Request::DumpEnds(Origin::Others));
+        }
+        self.drain(side);
+        !is_last
+    }
+
+    pub(crate) fn hold(&mut self, side: usize, sending: Sending) {
+        if let Some(node) = &mut self.sides[side].node {
+            node.hold_sending(sending);
+        }
+        self.drain(side);
+    }
+
     pub(crate) fn request(&mut self, side: usize, request: Request) {
         self.sides[side].node.as_mut().unwrap().on_request(self.now, request);
         self.drain(side);
@@ -135,6 +204,7 @@ impl World {
     /// The daemon dies, and is started again three seconds later: longer than anything is under way.
     pub(crate) fn restart(&mut self, side: usize) {
         if self.sides[side].node.take().is_some() {
+            self.sides[side].dumping = None;
             self.sides[side].back_at = Some(self.now.after(Duration::from_secs(3)));
         }
     }
@@ -163,6 +233,7 @@ impl World {
 
     /// Lets time pass.
     pub(crate) fn run_until(&mut self, end: Instant) {
+        let mut stuck = 0;
         loop {
             let flying = self.flying.iter().map(|(at, ..)| *at);
             let nodes = self.sides.iter().filter_map(|side| match &side.node {
@@ -174,6 +245,8 @@ impl World {
             else {
                 break;
             };
+            stuck = if next <= self.now { stuck + 1 } else { 0 };
+            assert!(stuck < 10_000, "nothing goes on at {:?}", self.now);
             self.now = next.max(self.now);
             self.step();
         }
@@ -207,7 +280,7 @@ impl World {
     }
 
     fn start(&mut self, side: usize) {
-        let Side { node, kernel, config, back_at } = &mut self.sides[side];
+        let Side { node, kernel, config, back_at, .. } = &mut self.sides[side];
         *back_at = None;
         let mut config = config.clone();
         config.sequence = Sequence(config.sequence.0.wrapping_add(self.now.seconds()));

@@ -279,3 +279,20 @@ fn links_that_take_turns_cost_no_memory() {
     }
     assert_eq!(links, [LinkId(1)]);
 }
+
+#[test]
+fn whoever_is_late_finds_nothing_due_for_ever() {
+    let mut node = node(|_| {});
+    event(&mut node, EventKind::New, &flow(1));
+    node.on_datagram(T, LinkId(0), &message(1, 1, EventKind::New, false));
+    outputs(&mut node);
+    // The machine slept: what was sent is long due again, and the peer was not heard since.
+    let mut now = ms(60_000);
+    for _ in 0..10 {
+        node.on_deadline(now);
+        outputs(&mut node);
+        let next = node.next_deadline().unwrap();
+        assert!(next > now, "{next:?}");
+        now = next;
+    }
+}
