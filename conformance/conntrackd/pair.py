@@ -104,7 +104,8 @@ class Pair:
     def __init__(self, daemons, tool):
         self.daemons = {node: found(program) for node, program in daemons.items()}
         self.tool = found(tool)
-        self.directory = Path(tempfile.mkdtemp(prefix="conntrackd-pair-"))
+        # Private, so that not even a killed script leaves something behind.
+        self.directory = Path(tempfile.mkdtemp(prefix="conntrackd-pair-", dir="/run"))
         self.running = {}
         for node in NODES:
             (self.directory / node).mkdir()
