@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use ctnetlink::bpf::{self, Coverage};
+use ctnetlink::bpf::{self, Coverage, Program};
 use flow::filter::{AddressSet, EventFilter, NumberSet, Rule};
 use sys::socket_filter::{self, Instruction};
 
@@ -47,14 +47,22 @@ fn rule<T, S>(list: &Listed<T>, set: impl FnOnce(&[T]) -> S) -> Rule<S> {
     Rule { policy, members: set(&list.members) }
 }
 
-/// Puts the filter on the event socket, and tells how much of it.
+/// Puts the filter on the event socket, and tells how much of it. What a request of the port `ignored` has caused does not
+/// come at all.
 ///
 /// Events must be asked of the filter again in any case: some may wait already, and addresses that are too many for the
 /// kernel are left out. How many are too many depends on its setting `net.core.optmem_max`.
-pub fn attach(socket: impl AsFd, filter: &EventFilter) -> io::Result<Coverage> {
-    let mut most = bpf::LONGEST;
+pub fn attach(
+    socket: impl AsFd,
+    filter: &EventFilter,
+    ignored: Option<u32>,
+) -> io::Result<Coverage> {
+    let mut most = bpf::LONGEST.saturating_sub(Program::IGNORING);
     loop {
-        let program = bpf::compile(filter, most);
+        let mut program = bpf::compile(filter, most);
+        if let Some(port_id) = ignored {
+            program = program.ignoring(port_id);
+        }
         let instructions = program.instructions.iter().map(|instruction| Instruction {
             code: instruction.code,
             skip_if_true: instruction.skip_if_true,

@@ -176,7 +176,7 @@ fn compare_filters() {
     let mut client = Client::new(Socket::open(0).unwrap(), Sequence(1));
     for filter in filters() {
         let (all, filtered) = (Socket::open(GROUPS).unwrap(), Socket::open(GROUPS).unwrap());
-        assert_eq!(attach(&filtered, &filter).unwrap(), Coverage::Whole);
+        assert_eq!(attach(&filtered, &filter, None).unwrap(), Coverage::Whole);
         for request in requests() {
             client.execute(&Request::PutFlow(&request, CreateMode::CreateOnly)).unwrap();
             let changed = FlowRequest {
@@ -210,9 +210,9 @@ fn shorten_a_program() {
     let socket = Socket::open(0).unwrap();
     let short =
         EventFilter { protocols: Some(numbers(Policy::Accept, &[6])), ..EventFilter::default() };
-    assert_eq!(attach(&socket, &short).unwrap(), Coverage::Whole);
+    assert_eq!(attach(&socket, &short, None).unwrap(), Coverage::Whole);
     let many = filters()
         .into_iter()
         .find(|filter| filter.addresses.as_ref().is_some_and(|rule| rule.members.v4().len() > 100));
-    assert_eq!(attach(&socket, &many.unwrap()).unwrap(), Coverage::Part);
+    assert_eq!(attach(&socket, &many.unwrap(), None).unwrap(), Coverage::Part);
 }

@@ -62,6 +62,7 @@ mod offset {
     pub(super) const SUBSYSTEM: u32 = if cfg!(target_endian = "big") { 4 } else { 5 };
     /// The byte of the type that numbers the message.
     pub(super) const MESSAGE: u32 = if cfg!(target_endian = "big") { 5 } else { 4 };
+    pub(super) const PORT: u32 = 12;
     pub(super) const FAMILY: u32 = 16;
     pub(super) const ATTRIBUTES: u32 = 20;
 }
@@ -94,6 +95,31 @@ pub fn compile(filter: &EventFilter, most: usize) -> Program {
     everything.verdict(u32::MAX);
     let instructions = everything.finish().unwrap_or_default();
     Program { instructions, coverage: Coverage::Part }
+}
+
+impl Program {
+    /// Instructions that [`Program::ignoring`] adds.
+    pub const IGNORING: usize = 3;
+
+    /// The same program, that drops what a request of this port has caused before all else.
+    #[must_use]
+    pub fn ignoring(mut self, port_id: u32) -> Self {
+        // The kernel loads a word as big endian, and the port is in host order.
+        let loaded = u32::from_be_bytes(port_id.to_ne_bytes());
+        let instruction = |code, skip_if_false, operand| Instruction {
+            code,
+            skip_if_true: 0,
+            skip_if_false,
+            operand,
+        };
+        let first: [_; Self::IGNORING] = [
+            instruction(assembler::code::LOAD_WORD, 0, offset::PORT),
+            instruction(assembler::code::IF_EQUAL, 1, loaded),
+            instruction(assembler::code::RETURN, 0, 0),
+        ];
+        self.instructions.splice(0..0, first);
+        self
+    }
 }
 
 /// The families of which addresses are compared.

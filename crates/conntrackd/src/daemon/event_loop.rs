@@ -25,9 +25,11 @@ use crate::log::Log;
 use crate::statistics::{self, Netlink, Runtime};
 use crate::wake::{ClientId, Wake};
 
-/// Turns that handle traffic are at least so far apart: what comes in between is handled in one go, with one wake-up, one
+/// Turns that handle events are at least so far apart: what comes in between is handled in one go, with one wake-up, one
 /// system call to read it and one datagram to tell it. An event that comes alone does not wait.
-const PACE: Duration = Duration(150_000);
+const EVENT_PACE: Duration = Duration(150_000);
+/// The same for datagrams of the peer, which tell of several flows each.
+const LINK_PACE: Duration = Duration(400_000);
 
 /// What the daemon is for.
 pub(super) enum Mode<'a> {
@@ -67,8 +69,8 @@ pub(super) struct Daemon<'r, 'a> {
     answers: Vec<(ClientId, Answer)>,
     iteration_limit: usize,
     started: Instant,
-    /// Traffic was handled at this time.
-    handled_at: Option<Instant>,
+    /// Traffic was handled: the next turn is not to come before.
+    not_before: Option<Instant>,
     poll_failed: u64,
     ready: Vec<Ready>,
     asked: Vec<Asked>,
@@ -95,7 +97,7 @@ impl<'r, 'a> Daemon<'r, 'a> {
             answers: Vec::new(),
             iteration_limit,
             started,
-            handled_at: None,
+            not_before: None,
             poll_failed: 0,
             ready: Vec::new(),
             asked: Vec::new(),
@@ -167,8 +169,8 @@ impl<'r, 'a> Daemon<'r, 'a> {
         let due = self.next_deadline();
         let timeout = due.map(|due| due.since(now));
         let is_busy = self.has_hungry_answer() || timeout == Some(Duration(0));
-        if let (Some(handled_at), false) = (self.handled_at.take(), is_busy) {
-            let left = handled_at.after(PACE).since(now);
+        if let (Some(not_before), false) = (self.not_before.take(), is_busy) {
+            let left = not_before.since(now);
             std::thread::sleep(StdDuration::from_nanos(timeout.unwrap_or(left).min(left).0));
         }
         let timeout = if is_busy {
@@ -220,7 +222,7 @@ impl<'r, 'a> Daemon<'r, 'a> {
                 self.control.on_ready(wake, ready, now, &self.poller, &mut self.asked);
             }
             Wake::Events => {
-                self.handled_at = Some(now);
+                self.not_before = Some(now.after(EVENT_PACE));
                 self.read_events(now);
             }
             Wake::Dump => self.with_mode(now, |mode, context| match mode {
@@ -233,7 +235,7 @@ impl<'r, 'a> Daemon<'r, 'a> {
                 }
             }),
             Wake::Link { link, socket } => {
-                self.handled_at = Some(now);
+                self.not_before.get_or_insert(now.after(LINK_PACE));
                 let ready = SocketReady {
                     link,
                     socket,

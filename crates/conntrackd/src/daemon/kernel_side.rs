@@ -65,6 +65,8 @@ pub(super) struct KernelSide {
     pub(super) resyncs: u64,
     /// Changes that were made since events were last read: as many events of them wait.
     own_events: usize,
+    /// Whether injected changes make events that come here.
+    hears_injected: bool,
     is_dump_awaited: bool,
 }
 
@@ -85,15 +87,19 @@ impl KernelSide {
             flushes: 0,
             resyncs: 0,
             own_events: 0,
+            hears_injected: true,
             is_dump_awaited: false,
         })
     }
 
-    /// Puts the filter on the event socket. What it leaves out is asked here again.
-    pub(super) fn attach_filter(&self) -> io::Result<()> {
-        if let (Some(events), Some(filter)) = (&self.events, &self.wanted.filter) {
-            filter::attach(events, filter)?;
-        }
+    /// Puts the filter on the event socket, if it belongs there, and drops the events of what is injected: nobody asks for
+    /// them, and a burst of them would fill the buffer. What the kernel lets through is asked of the filter here again.
+    pub(super) fn attach_filter(&mut self) -> io::Result<()> {
+        let Some(events) = &self.events else { return Ok(()) };
+        let all = EventFilter::default();
+        let filter = self.wanted.filter.as_ref().filter(|_| !self.wanted.counts).unwrap_or(&all);
+        filter::attach(events, filter, Some(self.ports.inject))?;
+        self.hears_injected = false;
         Ok(())
     }
 
@@ -120,6 +126,13 @@ impl KernelSide {
     pub(super) fn written(&mut self, changes: usize) {
         // To replace an entry is to delete and to make it.
         self.own_events = self.own_events.saturating_add(changes.saturating_mul(2));
+    }
+
+    /// So many changes were injected.
+    pub(super) fn injected(&mut self, changes: usize) {
+        if self.hears_injected {
+            self.written(changes);
+        }
     }
 
     /// Whether the events of more changes fit into the event socket: else they are read first.

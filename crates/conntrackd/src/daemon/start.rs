@@ -293,19 +293,23 @@ fn open_kernel(config: &Config, clock: &Clock, log: &mut Log) -> Result<KernelSi
     if events.is_some_and(|events| events.is_reliable) {
         say(log, now, &Line::notice("reliable ctnetlink event delivery is ENABLED."));
     }
-    match general.filter.as_ref().map(|filter| filter.place) {
-        None => {}
-        Some(FilterPlace::Userspace) => {
-            say(log, now, &Line::notice("using user-space event filtering"));
-        }
-        Some(FilterPlace::Kernelspace) => {
-            say(log, now, &Line::notice("using kernel-space event filtering"));
-            if let Err(error) = kernel.attach_filter() {
-                // All is asked of the filter here again.
-                let text = format!("cannot set event filtering: {}", error_text(&error));
-                say(log, now, &Line::error(text));
-            }
-        }
+    let place = general.filter.as_ref().map(|filter| filter.place);
+    if let Some(place) = place {
+        say(
+            log,
+            now,
+            &Line::notice(match place {
+                FilterPlace::Userspace => "using user-space event filtering",
+                FilterPlace::Kernelspace => "using kernel-space event filtering",
+            }),
+        );
+    }
+    if let Err(error) = kernel.attach_filter()
+        && place == Some(FilterPlace::Kernelspace)
+    {
+        // All is asked of the filter here again.
+        let text = format!("cannot set event filtering: {}", error_text(&error));
+        say(log, now, &Line::error(text));
     }
     while let Some(notice) = kernel.events.as_mut().and_then(EventSource::next_notice) {
         say(log, now, &words::of_buffer(notice));

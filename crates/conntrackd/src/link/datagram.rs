@@ -20,6 +20,9 @@ use crate::wake::Wake;
 pub(super) const RECEIVER: u8 = 0;
 /// Number of the socket that sends. It is waited for only while its buffer is full.
 pub(super) const SENDER: u8 = 1;
+/// Receive buffer where none is configured, in bytes. The system's default holds some hundred datagrams, which a bulk
+/// sends in a few milliseconds.
+const RECEIVE_BUFFER: u32 = 1 << 20;
 /// Time between two attempts to open sockets again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -67,6 +70,7 @@ impl DatagramLink {
     fn open_sockets(&self, device: Device) -> Result<(Receiver, Sender), OpenError> {
         let Settings { port, send_buffer_bytes, receive_buffer_bytes, checksum, .. } =
             self.settings;
+        let receive_buffer_bytes = receive_buffer_bytes.or(Some(RECEIVE_BUFFER));
         match self.addresses {
             Addresses::Group(group) => {
                 let group = settings::group(group, device.index);

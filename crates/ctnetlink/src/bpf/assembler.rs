@@ -7,11 +7,11 @@
 use super::{Instruction, offset};
 
 /// Codes, put together from `BPF_LD`, `BPF_JMP`, … of `linux/bpf_common.h`.
-mod code {
+pub(super) mod code {
     /// A = byte at k.
     pub(super) const LOAD_BYTE: u16 = 0x30;
     /// A = 32 bits at k, or one of the kernel's extensions.
-    pub(super) const LOAD_WORD: u16 = 0x20;
+    pub(in super::super) const LOAD_WORD: u16 = 0x20;
     /// A = byte at X + k.
     pub(super) const LOAD_BYTE_INDEXED: u16 = 0x50;
     /// A = 32 bits at X + k, big endian.
@@ -25,13 +25,13 @@ mod code {
     /// Go k instructions ahead.
     pub(super) const JUMP: u16 = 0x05;
     /// Is A == k?
-    pub(super) const IF_EQUAL: u16 = 0x15;
+    pub(in super::super) const IF_EQUAL: u16 = 0x15;
     /// Is A > k?
     pub(super) const IF_GREATER: u16 = 0x25;
     /// Is A >= k?
     pub(super) const IF_AT_LEAST: u16 = 0x35;
     /// Keep the first k bytes of the message; 0 drops it.
-    pub(super) const RETURN: u16 = 0x06;
+    pub(in super::super) const RETURN: u16 = 0x06;
 }
 
 /// `SKF_AD_OFF + SKF_AD_NLATTR`: A = offset of the attribute of type X among those from offset A on, 0 if there is none.

@@ -261,3 +261,21 @@ fn a_message_without_the_attributes_passes() {
         assert!(passes(&compile(&filter, LONGEST), &bare));
     }
 }
+
+#[test]
+fn events_of_an_ignored_port_are_dropped_and_all_others_judged_as_before() {
+    let wanted = EventFilter::default();
+    let program = compile(&wanted, LONGEST - Program::IGNORING).ignoring(0x0102_0304);
+    check(&program.instructions);
+    let tuple = Tuple {
+        addresses: AddressPair::V4 { src: [192, 0, 2, 1].into(), dst: [192, 0, 2, 2].into() },
+        protocol: Protocol::Udp,
+        key: L4Key::None,
+    };
+    let flow = Flow::new(PerDirection { original: tuple, reply: tuple.inverted() });
+    for (port_id, is_passed) in [(0, true), (0x0102_0304, false), (0x0403_0201, true)] {
+        let mut message = event(EventKind::New, &flow);
+        message[12..16].copy_from_slice(&u32::to_ne_bytes(port_id));
+        assert_eq!(passes(&program, &message), is_passed, "{port_id:#x}");
+    }
+}

@@ -27,6 +27,7 @@ pub(crate) fn run(program: &[Instruction], message: &[u8]) -> (u32, usize) {
                 assert!(end <= message.len());
                 a = find(message, a as usize + 4, end, x);
             }
+            0x20 => a = word(message, k as usize),
             0x30 => a = u32::from(message[k as usize]),
             0x40 => a = word(message, (x + k) as usize),
             0x50 => a = u32::from(message[(x + k) as usize]),

@@ -73,7 +73,7 @@ impl Injection {
                 log.flow(|out| lines::entry(out, &change.entry, clock));
             }
         });
-        context.kernel.written(changes.len());
+        context.kernel.injected(changes.len());
         changes.clear();
     }
 }
