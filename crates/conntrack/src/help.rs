@@ -6,8 +6,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use flow::Protocol;
+use flow::protocols_file::name_of;
 
-use crate::protocol::{name_of, spec};
+use crate::protocol::spec;
 
 /// The version of upstream that this program stands in for, as messages give it.
 pub const VERSION: &str = "1.4.9";

@@ -8,7 +8,7 @@ use crate::options::OptionId;
 
 mod names;
 
-pub use names::{name_of, parse_protocol};
+pub use names::parse_protocol;
 
 /// Two option names as a message gives them.
 pub type PairNames = (&'static str, &'static str);

@@ -26,6 +26,7 @@ mod mark;
 mod nat;
 mod partial;
 mod protocol;
+pub mod protocols_file;
 mod protoinfo;
 mod status;
 pub mod text;

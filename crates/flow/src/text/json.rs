@@ -22,6 +22,7 @@ use crate::{
     TcpFlags, TcpInfo, TimeNs, Translation, Tuple,
 };
 use string::string;
+pub use string::string as write_string;
 
 /// What a document has around its entries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

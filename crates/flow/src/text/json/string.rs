@@ -2,7 +2,7 @@
 
 /// Appends a string with its quotes. What is not UTF-8 becomes U+FFFD, and control characters are escaped: those that
 /// JSON allows as they are (DEL and U+0080 to U+009F) too, lest they reach a terminal.
-pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
         out.extend_from_slice(bytes);
