@@ -6,7 +6,7 @@ use ctnetlink::client::{Client, ClientError, Transport};
 use ctnetlink::wire::{Attributes, Messages, RawMessage, Refusal, Sequence};
 use ctnetlink::{
     CpuStatistics, DumpFilter, Exchange, ExchangeError, ExpectationAttributes, ExpectationRequest,
-    ExpectationStatistics, Expects, FlowAttributes, Reply, Request, TableStatistics,
+    ExpectationStatistics, Expects, FlowAttributes, HelperAttributes, Reply, Request, TableStatistics,
     TimeoutPolicyAttributes,
 };
 use flow::Direction;
@@ -67,6 +67,12 @@ fn read(message: &RawMessage<'_>) {
         assert!(policy.name().is_none_or(|name| name.len() <= 31));
         let _ = (policy.layer3(), policy.protocol(), policy.use_count());
         assert!(policy.timeouts_s().count() < 16);
+    }
+    if let Ok(helper) = HelperAttributes::parse(message.body) {
+        assert!(helper.name().is_none_or(|name| name.len() <= 15));
+        let _ = (helper.layer3(), helper.protocol(), helper.queue(), helper.status());
+        assert!(helper.private_data_len().is_none() || message.body.len() > 8);
+        assert!(helper.policies().count() <= 4);
     }
     expectation(message);
 }

@@ -22,6 +22,7 @@ mod event;
 mod exchange;
 mod expect;
 mod fields;
+mod helper_object;
 mod request;
 mod timeout_policy;
 pub mod wire;
@@ -37,5 +38,8 @@ pub use exchange::{Exchange, ExchangeError, Expects, Reply};
 pub use expect::{
     ExpectationAttributes, ExpectationRequest, ExpectationStatistics, encode_expectation,
 };
+pub use helper_object::{
+    ExpectPolicy, HelperAttributes, HelperObject, HelperRequest, HelperSelection, HelperStatus,
+};
 pub use request::{CreateMode, Request};
-pub use timeout_policy::{TimeoutPolicyAttributes, TimeoutPolicyRequest};
+pub use timeout_policy::{TimeoutPolicyAttributes, TimeoutRequest, TimeoutValues};

@@ -4,7 +4,8 @@ use flow::Family;
 
 use crate::conntrack::{DumpFilter, FlowRequest};
 use crate::expect::{ExpectationRequest, encode_expectation};
-use crate::timeout_policy::{self, TimeoutPolicyRequest};
+use crate::helper_object::HelperRequest;
+use crate::timeout_policy::TimeoutRequest;
 use crate::wire::{
     MessageFlags, MessageHeader, MessageKind, MessageWriter, NetfilterHeader, Sequence, Subsystem,
 };
@@ -98,8 +99,10 @@ pub enum Request<'a> {
     ExpectationStatistics,
     /// All rules of nftables, of which only their expressions' names are of interest here.
     DumpRules,
-    /// Create a timeout policy.
-    PutTimeoutPolicy(&'a TimeoutPolicyRequest),
+    /// Timeout policies and the default timeouts.
+    Timeouts(TimeoutRequest<'a>),
+    /// The registry of helpers in user space.
+    Helpers(HelperRequest<'a>),
 }
 
 impl Request<'_> {
@@ -148,7 +151,8 @@ impl Request<'_> {
             }
             Self::ExpectationStatistics => (Subsystem::EXPECT, expect::GET_STATS_CPU),
             Self::DumpRules => (Subsystem::NFTABLES, NFT_MSG_GETRULE),
-            Self::PutTimeoutPolicy(_) => (Subsystem::TIMEOUT, 0),
+            Self::Timeouts(request) => (Subsystem::TIMEOUT, request.message()),
+            Self::Helpers(request) => (Subsystem::HELPER, request.message()),
         };
         MessageKind { subsystem, message }
     }
@@ -169,7 +173,8 @@ impl Request<'_> {
             Self::PutFlow(_, mode) | Self::PutExpectation(_, mode) => {
                 mode.flags() | MessageFlags::ACK
             }
-            Self::PutTimeoutPolicy(_) => MessageFlags::CREATE | MessageFlags::ACK,
+            Self::Timeouts(request) => request.flags(),
+            Self::Helpers(request) => request.flags(),
             Self::DeleteFlow(_)
             | Self::FlushFlows { .. }
             | Self::DeleteExpectation(_)
@@ -195,7 +200,8 @@ impl Request<'_> {
             | Self::CpuStatistics
             | Self::ExpectationStatistics
             | Self::DumpRules
-            | Self::PutTimeoutPolicy(_) => None,
+            | Self::Timeouts(_)
+            | Self::Helpers(_) => None,
         }
     }
 
@@ -208,7 +214,8 @@ impl Request<'_> {
             Self::GetExpectation(request)
             | Self::PutExpectation(request, _)
             | Self::DeleteExpectation(request) => encode_expectation(out, request),
-            Self::PutTimeoutPolicy(request) => timeout_policy::write(out, request),
+            Self::Timeouts(request) => request.write(out),
+            Self::Helpers(request) => request.write(out),
             Self::DumpDying(_)
             | Self::DumpUnconfirmed(_)
             | Self::FlushFlows { .. }

@@ -3,8 +3,17 @@
 use flow::{Family, Protocol};
 
 use crate::DecodeError;
-use crate::fields::{Field, Fields, Form, field, numbers};
-use crate::wire::MessageWriter;
+use crate::fields::{Field, Fields, Form, field, numbers, without_nul};
+use crate::wire::{MessageFlags, MessageWriter};
+
+/// Message numbers (`enum ctnl_timeout_msg_types`).
+mod message {
+    pub(super) const NEW: u8 = 0;
+    pub(super) const GET: u8 = 1;
+    pub(super) const DELETE: u8 = 2;
+    pub(super) const DEFAULT_SET: u8 = 3;
+    pub(super) const DEFAULT_GET: u8 = 4;
+}
 
 /// Attribute numbers in `CTA_TIMEOUT_DATA` are below this for every protocol.
 const MAX_TIMEOUTS: usize = 16;
@@ -29,7 +38,7 @@ static DATA: [Option<Field>; MAX_TIMEOUTS] = numbers("CTA_TIMEOUT_DATA");
 
 static POLICY: [Option<Field>; 6] = [
     None,
-    field("CTA_TIMEOUT_NAME", slot::NAME, Form::Text(31)),
+    field("CTA_TIMEOUT_NAME", slot::NAME, Form::Terminated(31)),
     field("CTA_TIMEOUT_L3PROTO", slot::L3PROTO, Form::Be16),
     field("CTA_TIMEOUT_L4PROTO", slot::L4PROTO, Form::U8),
     field("CTA_TIMEOUT_DATA", slot::DATA, Form::Nest(&DATA, 0)),
@@ -46,9 +55,9 @@ impl<'a> TimeoutPolicyAttributes<'a> {
         Ok(Self(Fields::parse(body, &POLICY)?))
     }
 
-    /// `CTA_TIMEOUT_NAME`. The defaults have none.
-    pub fn name(&self) -> Option<&'a str> {
-        self.0.text(slot::NAME)
+    /// `CTA_TIMEOUT_NAME` without its NUL. Any bytes, as its maker chose. The defaults have none.
+    pub fn name(&self) -> Option<&'a [u8]> {
+        self.0.bytes(slot::NAME).map(without_nul)
     }
 
     /// `CTA_TIMEOUT_L3PROTO`. The kernel does not check that it is a family.
@@ -72,26 +81,95 @@ impl<'a> TimeoutPolicyAttributes<'a> {
     }
 }
 
-/// A timeout policy to set.
+/// What a policy or the defaults of a protocol say.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TimeoutPolicyRequest {
-    /// Name, at most 31 bytes.
-    pub name: String,
-    /// Family whose flows it is for.
+pub struct TimeoutValues {
+    /// Family whose flows it is for. The defaults are the same for both.
     pub family: Family,
-    /// Protocol whose flows it is for.
+    /// Protocol whose flows it is for. 255 is the generic tracker.
     pub protocol: Protocol,
-    /// Timeouts in seconds by attribute number. Absent ones take the defaults of the namespace.
+    /// Timeouts in seconds by attribute number, ascending. Those that a policy leaves out take the defaults of the
+    /// namespace; a default that is left out stays as it is.
     pub timeouts_s: Vec<(u16, u32)>,
 }
 
-pub(crate) fn write(out: &mut MessageWriter<'_>, request: &TimeoutPolicyRequest) {
-    out.text(number::NAME, &request.name);
-    out.be16(number::L3PROTO, u16::from(request.family.number()));
-    out.u8(number::L4PROTO, request.protocol.number());
-    out.nest(number::DATA, |out| {
-        for (kind, seconds) in &request.timeouts_s {
-            out.be32(*kind, *seconds);
-        }
-    });
+/// A request to this subsystem. Names have at most 31 bytes; the kernel refuses longer ones (EINVAL).
+#[derive(Clone, Copy, Debug)]
+pub enum TimeoutRequest<'a> {
+    /// All policies: a dump.
+    List,
+    /// The policy of this name: a message, then the acknowledgement.
+    Get(&'a [u8]),
+    /// A new policy. One of that name is EBUSY, no timeout at all is EINVAL.
+    Add {
+        /// Its name.
+        name: &'a [u8],
+        /// What it says.
+        values: &'a TimeoutValues,
+    },
+    /// Deletes the policy of this name. One that a rule uses is EBUSY.
+    Delete(&'a [u8]),
+    /// Deletes all policies that no rule uses.
+    Flush,
+    /// Changes the defaults of the network namespace.
+    SetDefaults(&'a TimeoutValues),
+    /// The defaults of a protocol: a message, then the acknowledgement.
+    Defaults(Family, Protocol),
 }
+
+impl TimeoutRequest<'_> {
+    pub(crate) fn message(&self) -> u8 {
+        match self {
+            Self::List | Self::Get(_) => message::GET,
+            Self::Add { .. } => message::NEW,
+            Self::Delete(_) | Self::Flush => message::DELETE,
+            Self::SetDefaults(_) => message::DEFAULT_SET,
+            Self::Defaults(..) => message::DEFAULT_GET,
+        }
+    }
+
+    pub(crate) fn flags(&self) -> MessageFlags {
+        match self {
+            Self::List => MessageFlags::DUMP,
+            Self::Add { .. } => MessageFlags::CREATE | MessageFlags::ACK,
+            Self::Get(_)
+            | Self::Delete(_)
+            | Self::Flush
+            | Self::SetDefaults(_)
+            | Self::Defaults(..) => MessageFlags::ACK,
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut MessageWriter<'_>) {
+        match self {
+            Self::List | Self::Flush => {}
+            Self::Get(name) | Self::Delete(name) => out.terminated(number::NAME, name),
+            Self::Add { name, values } => {
+                out.terminated(number::NAME, name);
+                write_values(out, values);
+            }
+            Self::SetDefaults(values) => write_values(out, values),
+            Self::Defaults(family, protocol) => write_scope(out, *family, *protocol),
+        }
+    }
+}
+
+fn write_values(out: &mut MessageWriter<'_>, values: &TimeoutValues) {
+    write_scope(out, values.family, values.protocol);
+    // Without any timeout there is no nest, as with upstream.
+    if !values.timeouts_s.is_empty() {
+        out.nest(number::DATA, |out| {
+            for (kind, seconds) in &values.timeouts_s {
+                out.be32(*kind, *seconds);
+            }
+        });
+    }
+}
+
+fn write_scope(out: &mut MessageWriter<'_>, family: Family, protocol: Protocol) {
+    out.be16(number::L3PROTO, u16::from(family.number()));
+    out.u8(number::L4PROTO, protocol.number());
+}
+
+#[cfg(test)]
+mod tests;

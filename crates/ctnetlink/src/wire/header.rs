@@ -40,6 +40,8 @@ impl Subsystem {
     pub const EXPECT: Self = Self(2);
     /// Timeout policies.
     pub const TIMEOUT: Self = Self(8);
+    /// Helpers in user space.
+    pub const HELPER: Self = Self(9);
     /// Rules of nftables.
     pub const NFTABLES: Self = Self(10);
 }

@@ -65,8 +65,13 @@ impl<'a> MessageWriter<'a> {
 
     /// Appends a text with its NUL.
     pub fn text(&mut self, kind: u16, text: &str) {
+        self.terminated(kind, text.as_bytes());
+    }
+
+    /// Appends a name of any bytes with its NUL.
+    pub fn terminated(&mut self, kind: u16, name: &[u8]) {
         self.attribute(kind, |out| {
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(name);
             out.push(0);
         });
     }

@@ -16,7 +16,8 @@ use ctnetlink::wire::{
 };
 use ctnetlink::{
     CpuStatistics, CreateMode, ExpectationAttributes, ExpectationStatistics, FlowAttributes,
-    FlowRequest, FlowView, Request, TableStatistics, TimeoutPolicyAttributes, encode_flow,
+    FlowRequest, FlowView, HelperAttributes, Request, TableStatistics, TimeoutPolicyAttributes,
+    encode_flow,
 };
 use flow::text::{CivilTime, plain};
 use flow::{Direction, EventKind, Flow, FlowRead, LabelMap, PartialTuple, PerDirection};
@@ -86,6 +87,10 @@ fn read_in_every_way(message: &RawMessage<'_>) {
     let _ = TimeoutPolicyAttributes::parse(message.body).map(|policy| {
         let values = (policy.name(), policy.layer3(), policy.protocol(), policy.use_count());
         (values.1, policy.timeouts_s().count())
+    });
+    let _ = HelperAttributes::parse(message.body).map(|helper| {
+        let values = (helper.name(), helper.layer3(), helper.protocol(), helper.queue());
+        (values.1, helper.private_data_len(), helper.status(), helper.policies().count())
     });
     let _ = ExpectationAttributes::parse(message.body).map(|it| it.to_expectation());
     if let Ok(attributes) = FlowAttributes::parse(message.body) {

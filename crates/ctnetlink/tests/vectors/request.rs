@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ctnetlink::wire::{MessageFlags, MessageWriter, Sequence};
 use ctnetlink::{
     CreateMode, DumpFilter, ExpectationRequest, FlowRequest, NatRange, Request, StatusFilter,
-    TimeoutPolicyRequest, TupleFields,
+    TimeoutRequest, TimeoutValues, TupleFields,
 };
 use flow::{
     Direction, ExpectationNat, Family, HelperName, Mark, MaskedMark, PartialTuple, PerDirection,
@@ -39,7 +39,11 @@ pub(crate) fn encode(case: &Case, sequence: Sequence) -> Vec<u8> {
         "CT_GET" => write(Request::GetFlow(&flow(tree, family))),
         "CT_DELETE" => write(Request::DeleteFlow(&flow(tree, family))),
         "EXP_NEW" => write(Request::PutExpectation(&expectation(tree, family), mode)),
-        "TIMEOUT_NEW" => write(Request::PutTimeoutPolicy(&timeout_policy(tree))),
+        "TIMEOUT_NEW" => {
+            let name = text(tree, "/TIMEOUT_NAME").unwrap().as_bytes();
+            let values = &timeout_values(tree);
+            write(Request::Timeouts(TimeoutRequest::Add { name, values }));
+        }
         other => panic!("{}: no request {other}", case.name),
     }
     out
@@ -149,15 +153,14 @@ fn expectation(tree: &Value, family: Option<Family>) -> ExpectationRequest {
     }
 }
 
-fn timeout_policy(tree: &Value) -> TimeoutPolicyRequest {
+fn timeout_values(tree: &Value) -> TimeoutValues {
     let protocol = number(tree, "/TIMEOUT_L4PROTO").unwrap();
     let data = tree["TIMEOUT_DATA"].as_object().unwrap();
     let timeouts_s = (1..)
         .zip(names::timeouts(protocol))
         .filter_map(|(kind, name)| Some((kind, number(data.get(*name)?, "").unwrap())))
         .collect();
-    TimeoutPolicyRequest {
-        name: text(tree, "/TIMEOUT_NAME").unwrap().to_owned(),
+    TimeoutValues {
         family: Family::from_number(number(tree, "/TIMEOUT_L3PROTO").unwrap()).unwrap(),
         protocol: Protocol::from(protocol),
         timeouts_s,

@@ -156,7 +156,7 @@ fn timeout_policy(body: &[u8]) -> Tree {
     let policy = TimeoutPolicyAttributes::parse(body).unwrap();
     let protocol = policy.protocol().unwrap().number();
     let mut tree = Tree::default();
-    tree.put("TIMEOUT_NAME", policy.name());
+    tree.put("TIMEOUT_NAME", policy.name().map(|name| std::str::from_utf8(name).unwrap()));
     tree.put("TIMEOUT_L3PROTO", policy.layer3());
     tree.put("TIMEOUT_L4PROTO", Some(protocol));
     tree.put("TIMEOUT_USE", policy.use_count());
