@@ -16,6 +16,7 @@ mod label_map;
 mod netlink_datagram;
 pub mod seed;
 mod sync_datagram;
+mod timeout_command_line;
 
 pub use batch_file::batch_file;
 pub use command_line::command_line;
@@ -25,12 +26,13 @@ pub use flow_message::flow_message;
 pub use label_map::label_map;
 pub use netlink_datagram::netlink_datagram;
 pub use sync_datagram::sync_datagram;
+pub use timeout_command_line::timeout_command_line;
 
 /// A target by name: what cargo-fuzz and the replay call.
 pub type Target = fn(&[u8]);
 
 /// All targets with the names of their files in `fuzz_targets`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("batch_file", batch_file),
     ("command_line", command_line),
     ("control_request", control_request),
@@ -39,4 +41,5 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("label_map", label_map),
     ("netlink_datagram", netlink_datagram),
     ("sync_datagram", sync_datagram),
+    ("timeout_command_line", timeout_command_line),
 ];

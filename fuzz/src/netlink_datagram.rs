@@ -6,8 +6,8 @@ use ctnetlink::client::{Client, ClientError, Transport};
 use ctnetlink::wire::{Attributes, Messages, RawMessage, Refusal, Sequence};
 use ctnetlink::{
     CpuStatistics, DumpFilter, Exchange, ExchangeError, ExpectationAttributes, ExpectationRequest,
-    ExpectationStatistics, Expects, FlowAttributes, HelperAttributes, Reply, Request, TableStatistics,
-    TimeoutPolicyAttributes,
+    ExpectationStatistics, Expects, FlowAttributes, HelperAttributes, Reply, Request,
+    TableStatistics, TimeoutPolicyAttributes,
 };
 use flow::Direction;
 

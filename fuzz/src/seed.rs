@@ -21,6 +21,7 @@ pub fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
         "daemon_config" => configurations(),
         "label_map" => label_files(),
         "sync_datagram" => vectors("sync"),
+        "timeout_command_line" => timeout_command_lines(),
         // Without the message header.
         "flow_message" => vectors("ctnetlink/cases").map(|vectors| {
             let body = |message: Vec<u8>| message.get(16..).unwrap_or_default().to_vec();
@@ -80,6 +81,22 @@ fn command_lines() -> io::Result<Vec<(String, Vec<u8>)>> {
             found.extend(lines.map(|line| words(line).join("\0")));
         }
     }
+    found.sort();
+    found.dedup();
+    let named = found.into_iter().enumerate();
+    Ok(named.map(|(number, words)| (format!("line-{number:04}"), words.into_bytes())).collect())
+}
+
+/// The lines `nfct WORDS` of its conformance cases, in the same way.
+fn timeout_command_lines() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for (_, text) in files(Path::new("../conformance/nfct/cases"), "case")? {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("nfct "));
+        found.extend(lines.map(|line| words(line).join("\0")));
+    }
+    // What the cases of upstream cannot have.
+    found.extend(["--json\0list\0timeout", "get\0helper\0ftp\0--json"].map(str::to_owned));
     found.sort();
     found.dedup();
     let named = found.into_iter().enumerate();

@@ -2,6 +2,7 @@
 //! program and the installed one.
 
 mod daemon;
+pub(crate) mod nfct;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -59,10 +60,10 @@ impl Options {
 
 /// The command `conformance`.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
-    if let Some((first, rest)) = words.split_first()
-        && first == "--daemon"
-    {
-        return daemon::run(rest);
+    match words.split_first() {
+        Some((first, rest)) if first == "--daemon" => return daemon::run(rest),
+        Some((first, rest)) if first == "--nfct" => return nfct::run(rest),
+        _ => {}
     }
     let options = Options::parse(words, &["-k", "--topics"])?;
     let workspace = Workspace::load()?;

@@ -15,6 +15,7 @@ mod layers;
 mod program;
 mod setup;
 mod suite;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -44,8 +45,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "conformance",
-        arguments: "[-k TEXT] [-v] [--binary PATH] [--topics A,B] | --daemon [--scenarios | --mixed] [-k TEXT] [-v] [--binary PATH]",
-        about: "the conformance cases of conntrack, or the configuration cases and scenarios of conntrackd",
+        arguments: "[-k TEXT] [-v] [--binary PATH] [--topics A,B] | --nfct [-k TEXT] [-v] [--binary PATH] | --daemon [--scenarios | --mixed] [-k TEXT] [-v] [--binary PATH]",
+        about: "the conformance cases of conntrack, those of nfct, or the configuration cases and scenarios of conntrackd",
         run: conformance::run,
     },
     Task {
@@ -53,6 +54,12 @@ const TASKS: &[Task] = &[
         arguments: "[-k TEXT] [-v] [--binary PATH]",
         about: "the same command lines with the installed conntrack and with ours",
         run: conformance::compare,
+    },
+    Task {
+        name: "vm",
+        arguments: "",
+        about: "what nfct does with helpers, in a virtual machine whose kernel has them (about a minute)",
+        run: vm::run,
     },
     Task {
         name: "layers",

@@ -33,6 +33,8 @@ const NEEDED: &[(Sign, &str)] = &[
     // The program of upstream is the reference that `compare` and some tests run beside ours.
     (Program("conntrack"), "conntrack"),
     (Program("ip"), "iproute2"),
+    // Rules that give a timeout policy to flows.
+    (Program("iptables"), "iptables"),
     (Program("jq"), "jq"),
     // Checks JSON output against the schema.
     (Module("jsonschema"), "python3-jsonschema"),

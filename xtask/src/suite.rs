@@ -2,12 +2,13 @@
 //!
 //! A failure does not end the run, so that one run shows all that is wrong.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::counts::{Counts, counted};
 use crate::program::{self, Result};
 use crate::workspace::{APART, Workspace};
-use crate::{conformance, setup};
+use crate::{conformance, setup, vm};
 
 /// The command `test`.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
@@ -17,8 +18,8 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     Ok(counts.exit_code())
 }
 
-/// Runs the Rust tests, the replay of the fuzz seeds among them, and the conformance cases of conntrack. Those of the
-/// daemon's configuration are a Rust test.
+/// Runs the Rust tests, the replay of the fuzz seeds among them, the conformance cases of conntrack and nfct, and real
+/// traffic. Those of the daemon's configuration are a Rust test.
 pub(crate) fn all(workspace: &Workspace) -> Result<Counts> {
     setup::install_missing()?;
     // Tests that run the installed program and cases that run ours need it to be built first.
@@ -29,15 +30,33 @@ pub(crate) fn all(workspace: &Workspace) -> Result<Counts> {
         let words = ["test", "--manifest-path", manifest, "--no-fail-fast"];
         total += counted(&mut workspace.cargo(&words), Counts::from_libtest)?;
     }
-    total += match binary {
-        Ok(binary) => {
-            let mut cases = conformance::runner(workspace, &binary);
-            counted(&mut cases, Counts::from_summary)?
-        }
+    let binary = match binary {
+        Ok(binary) => binary,
         Err(message) => {
             println!("the conformance cases were not run: {message}");
-            Counts::FAILED
+            total += Counts::FAILED;
+            return Ok(total);
         }
     };
+    total += counted(&mut conformance::runner(workspace, &binary), Counts::from_summary)?;
+    total += timeouts_and_helpers(workspace, &binary)?;
+    Ok(total)
+}
+
+/// The tests of nfct that need the built programs.
+fn timeouts_and_helpers(workspace: &Workspace, conntrack: &Path) -> Result<Counts> {
+    let nfct = match workspace.build("nfct") {
+        Ok(nfct) => nfct,
+        Err(message) => {
+            println!("the tests of nfct were not run: {message}");
+            return Ok(Counts::FAILED);
+        }
+    };
+    let mut total = Counts::default();
+    let mut cases = conformance::nfct::runner(workspace, &nfct);
+    total += counted(&mut cases, Counts::from_summary)?;
+    let mut traffic = conformance::nfct::traffic(workspace, &nfct, conntrack);
+    total += counted(&mut traffic, Counts::from_summary)?;
+    total += vm::if_ready(workspace, &nfct)?;
     Ok(total)
 }
