@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""validate.py NAME: whether standard input is JSON values that are what the schema calls NAME.
+"""validate.py NAME [PROGRAM]: whether standard input is JSON values that are what the schema calls NAME.
 
-NAME is a key of "$defs" in docs/schema/conntrack-v1.schema.json.  All values of the input are
+NAME is a key of "$defs" in docs/schema/PROGRAM-v1.schema.json; the program is conntrack if none is named.  All values of the input are
 checked, one after the other, whatever stands between them; the number of them is printed.  A value
 that is not valid, or an object with a key twice, is an error.
 """
@@ -14,8 +14,7 @@ try:
 except ImportError:
     sys.exit("validate.py: python3-jsonschema is not installed")
 
-SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                      "../../../docs/schema/conntrack-v1.schema.json")
+SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../docs/schema")
 
 
 def unique(pairs):
@@ -39,7 +38,8 @@ def values(text):
 
 def main():
     name = sys.argv[1]
-    with open(SCHEMA, encoding="utf-8") as f:
+    program = sys.argv[2] if len(sys.argv) > 2 else "conntrack"
+    with open(os.path.join(SCHEMAS, program + "-v1.schema.json"), encoding="utf-8") as f:
         schema = json.load(f)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(
