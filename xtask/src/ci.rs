@@ -66,6 +66,7 @@ fn texts(workspace: &Workspace) -> Counts {
                 "man/conntrack.8",
                 "man/conntrackd.8",
                 "man/conntrackd.conf.5",
+                "man/nfct.8",
             ],
         ),
         ("shellcheck", &["etc/conntrackd/primary-backup.sh"]),
