@@ -17,7 +17,7 @@ pub use queues::{
     Process, ProcessKind, Queue, ResendElement, process, queue, queue_nodes, resend_element,
     resend_queue,
 };
-pub use runtime::{Netlink, Runtime, runtime};
+pub use runtime::{Losses, Netlink, Runtime, runtime};
 
 use std::io::Write as _;
 

@@ -22,7 +22,7 @@ use crate::control::server::{Asked, Server};
 use crate::kernel::{EventCause, Job, Purpose};
 use crate::link::SocketReady;
 use crate::log::Log;
-use crate::statistics::{self, Netlink, Runtime};
+use crate::statistics::{self, Losses, Netlink, Runtime};
 use crate::wake::{ClientId, Wake};
 
 /// Turns that handle events are at least so far apart: what comes in between is handled in one go, with one wake-up, one
@@ -383,7 +383,16 @@ impl<'r, 'a> Daemon<'r, 'a> {
                 buffer_bytes: u64::try_from(buffer_bytes).unwrap_or(u64::MAX),
             }
         });
+        let lost = self.working.as_ref().map_or(0, |working| working.kernel.lost_events());
+        let losses = (lost > 0).then(|| Losses {
+            events: lost,
+            repaired: match self.working.as_ref().map(|working| &working.mode) {
+                Some(Mode::Sync(sync)) => sync.node().statistics().repaired,
+                Some(Mode::Statistics(_)) | None => 0,
+            },
+        });
         Runtime {
+            losses,
             uptime_s: now.since(self.started).0 / 1_000_000_000,
             netlink: netlink.unwrap_or_default(),
             poll_failed: self.poll_failed,

@@ -122,6 +122,14 @@ impl KernelSide {
         Ok(())
     }
 
+    /// Events that the kernel had no room for.
+    pub(super) fn lost_events(&self) -> u64 {
+        // If the kernel does not tell, at least one for each time that it complained.
+        let events = self.events.as_ref();
+        let counted = events.and_then(|events| events.drops().ok()).map(u64::from);
+        counted.unwrap_or_else(|| events.map_or(0, |events| events.counters().overruns))
+    }
+
     /// So many changes were made, each of which makes an event.
     pub(super) fn written(&mut self, changes: usize) {
         // To replace an entry is to delete and to make it.

@@ -26,6 +26,9 @@ pub(super) use settings::switched_off;
 
 /// Changes of the kernel's table that one call asks for.
 const CHANGES: usize = 256;
+/// Datagrams that a turn sends. What is left of a bulk waits for the next turn, so that events are read in between and the
+/// peer's buffer is not overrun.
+const SENT_A_TURN: usize = 128;
 
 /// The mode.
 #[derive(Debug)]
@@ -37,6 +40,9 @@ pub(crate) struct SyncMode {
     /// Notices, and the link that the peer uses, that came while a link was read.
     notices: Vec<Notice>,
     next_link: Option<LinkId>,
+    /// The last turn ended before the node had nothing more to say.
+    has_more: bool,
+    now: Instant,
 }
 
 /// What the node asks of the kernel and was not done yet.
@@ -89,7 +95,16 @@ impl SyncMode {
         let settings = settings::of_node(&config, general, links.limit(), sequence, seed);
         let node = Node::new(now, settings);
         let work = KernelWork::default();
-        Self { config, node, links, work, notices: Vec::new(), next_link: None }
+        Self {
+            config,
+            node,
+            links,
+            work,
+            notices: Vec::new(),
+            next_link: None,
+            has_more: false,
+            now,
+        }
     }
 
     /// Whether expectations go to the peer too.
@@ -162,12 +177,15 @@ impl SyncMode {
 
     /// When something is to be done next without any input.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.node.next_deadline().into_iter().chain(self.links.next_deadline()).min()
+        let at_once = self.has_more.then_some(self.now);
+        let others = [self.node.next_deadline(), self.links.next_deadline()];
+        others.into_iter().flatten().chain(at_once).min()
     }
 
     /// Does what the node wants done, until it wants nothing more in this turn.
     pub(crate) fn drain(&mut self, context: &mut Context) {
         let (poller, now) = (context.poller, context.now);
+        self.now = now;
         for notice in std::mem::take(&mut self.notices) {
             self.on_notice(context, notice);
         }
@@ -176,11 +194,14 @@ impl SyncMode {
         }
         self.release();
         // What has to wait for room waits in the node, which says that it has more to do.
-        while context.kernel.has_event_room()
+        let mut left = SENT_A_TURN;
+        while left > 0
+            && context.kernel.has_event_room()
             && let Some(output) = self.node.next_output()
         {
             match output {
                 Output::Send(datagram) => {
+                    left = left.saturating_sub(1);
                     if self.links.send(poller, now, datagram) == Sent::Held {
                         self.node.hold_sending(Sending::Held);
                     }
@@ -190,6 +211,7 @@ impl SyncMode {
                 Output::Notice(notice) => self.on_notice(context, notice),
             }
         }
+        self.has_more = left == 0;
         self.work.apply(context);
         while let Some(notice) = self.links.next_notice() {
             if let link::Notice::LimitChanged(limit) = notice {

@@ -48,6 +48,17 @@ pub struct Runtime {
     pub read_failed: u64,
     /// Requests of an unknown kind. Upstream does not count them.
     pub unknown_requests: u64,
+    /// Shown behind all that upstream shows. `None` if nothing was lost.
+    pub losses: Option<Losses>,
+}
+
+/// Events that the kernel had no room for, and what a dump found instead.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Losses {
+    /// Events, as the kernel counts them.
+    pub events: u64,
+    /// Flows of which the internal cache learned by a dump.
+    pub repaired: u64,
 }
 
 /// The answer to `-s runtime`.
@@ -88,6 +99,13 @@ pub fn runtime(out: &mut Vec<u8>, runtime: &Runtime) {
         ],
     );
     out.push(b'\n');
+    if let Some(losses) = runtime.losses {
+        out.extend_from_slice(b"losses:\n");
+        let rows_of =
+            [("\tevents lost:\t\t", losses.events), ("\tflows repaired:\t\t", losses.repaired)];
+        rows(out, 20, rows_of);
+        out.push(b'\n');
+    }
 }
 
 /// Days and hours appear when there are any.

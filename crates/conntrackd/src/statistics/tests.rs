@@ -232,6 +232,7 @@ fn runtime_counts_what_the_kernel_said_and_what_failed() {
         wait_failed: 5,
         read_failed: 6,
         unknown_requests: 0,
+        losses: None,
     };
     assert_eq!(
         text(|out| runtime(out, &numbers)),
@@ -253,6 +254,17 @@ fn runtime_counts_what_the_kernel_said_and_what_failed() {
          \twait failed:\t\t\t           5\n\
          \tlocal read failed:\t\t           6\n\
          \tlocal unknown request:\t\t           0\n\n"
+    );
+}
+
+#[test]
+fn losses_are_shown_behind_what_upstream_shows() {
+    let without = text(|out| runtime(out, &Runtime::default()));
+    let losses = Some(Losses { events: 71_234, repaired: 850 });
+    let with = text(|out| runtime(out, &Runtime { losses, ..Runtime::default() }));
+    assert_eq!(
+        with.strip_prefix(&without).unwrap(),
+        "losses:\n\tevents lost:\t\t               71234\n\tflows repaired:\t\t                 850\n\n"
     );
 }
 

@@ -121,6 +121,7 @@ impl Node {
         let mut record = Record::from_flow(flow, self.parts());
         let Some(slot) = alive else {
             self.written.flow(&record, &Tail::of(flow, &record));
+            self.repaired(origin);
             self.store(Table::Flows, &key, found, Life::New, origin);
             return;
         };
@@ -140,8 +141,14 @@ impl Node {
             self.out.flows.refresh(slot, self.written.body(), &self.written.tail);
             self.seen(Some(Item::Flow(slot)));
         } else {
+            self.repaired(origin);
             self.store(Table::Flows, &key, found, Life::Updated, origin);
         }
+    }
+
+    /// A dump differs from the cache: if it was to repair a loss, it has.
+    pub(super) fn repaired(&mut self, origin: Origin) {
+        self.statistics.repaired += u64::from(origin == Origin::Others);
     }
 
     pub(super) fn merge_expectation(&mut self, expectation: &Expectation, origin: Origin) {
@@ -230,7 +237,12 @@ impl Node {
         let Some(which) = self.dump.end() else { return };
         let number = self.dump.number;
         if which != Which::Expectations {
+            let before = self.out.flows.alive();
             self.end_all(Table::Flows, origin, |dump| dump != number);
+            if origin == Origin::Others {
+                let ended = before.saturating_sub(self.out.flows.alive());
+                self.statistics.repaired += u64::try_from(ended).unwrap_or(u64::MAX);
+            }
         }
         if which != Which::Flows {
             self.end_all(Table::Expectations, origin, |dump| dump != number);

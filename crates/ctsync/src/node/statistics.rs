@@ -25,6 +25,8 @@ pub struct Statistics {
     pub lost: u64,
     /// `Packets before`.
     pub before: u64,
+    /// Flows that a dump told of, or told to be gone, where events should have.
+    pub repaired: u64,
     /// Datagrams sent.
     pub sent_datagrams: u64,
     /// Messages sent.
