@@ -222,8 +222,9 @@ impl<'r, 'a> Daemon<'r, 'a> {
                 self.control.on_ready(wake, ready, now, &self.poller, &mut self.asked);
             }
             Wake::Events => {
-                self.not_before = Some(now.after(EVENT_PACE));
-                self.read_events(now);
+                // What is left for the next turn has waited long enough.
+                let has_more = self.read_events(now);
+                self.not_before = (!has_more).then(|| now.after(EVENT_PACE));
             }
             Wake::Dump => self.with_mode(now, |mode, context| match mode {
                 Mode::Sync(sync) => sync.on_dump(context),
@@ -274,10 +275,11 @@ impl<'r, 'a> Daemon<'r, 'a> {
         );
     }
 
-    fn read_events(&mut self, now: Instant) {
-        let Some(Working { kernel, mode, .. }) = &mut self.working else { return };
+    /// Reads events; whether there are more.
+    fn read_events(&mut self, now: Instant) -> bool {
+        let Some(Working { kernel, mode, .. }) = &mut self.working else { return false };
         let limit = kernel.events_a_turn(self.iteration_limit);
-        let KernelSide { events: Some(events), wanted, ports, .. } = kernel else { return };
+        let KernelSide { events: Some(events), wanted, ports, .. } = kernel else { return false };
         let taken = events.read(now, limit, |event| {
             let cause = ports.cause(event.port_id);
             if cause == EventCause::Injected || !wanted.admits_event(event.kind, &event.subject) {
@@ -293,10 +295,14 @@ impl<'r, 'a> Daemon<'r, 'a> {
         while let Some(notice) = events.next_notice() {
             say(&mut self.log, now, &words::of_buffer(notice));
         }
-        if let Err(error) = taken {
-            let reason = sys::error_text::error_text(&error);
-            let line = Line::error(format!("can't read the kernel's events: {reason}"));
-            say(&mut self.log, now, &line.limited("failed reads of events"));
+        match taken {
+            Ok(taken) => taken.has_more,
+            Err(error) => {
+                let reason = sys::error_text::error_text(&error);
+                let line = Line::error(format!("can't read the kernel's events: {reason}"));
+                say(&mut self.log, now, &line.limited("failed reads of events"));
+                false
+            }
         }
     }
 
@@ -309,7 +315,6 @@ impl<'r, 'a> Daemon<'r, 'a> {
         }
         let Some(Working { kernel, polling, .. }) = &mut self.working else { return };
         let is_resync = kernel.events.as_mut().is_some_and(|events| events.resync_mut().take(now));
-        kernel.resyncs += u64::from(is_resync);
         let is_poll = polling.as_mut().is_some_and(|(interval, at)| {
             let is_due = now >= *at;
             if is_due {
@@ -484,6 +489,8 @@ impl Mode<'_> {
             Self::Sync(sync) => sync.cached_tables(),
             Self::Statistics(_) => &[ctnetlink::Table::Flows][..],
         };
+        let is_resync = purpose == Purpose::AfterOverrun && !tables.is_empty();
+        context.kernel.resyncs += u64::from(is_resync);
         for table in tables {
             context.ask_dump(Job { purpose, table: *table });
         }
