@@ -16,6 +16,7 @@ pub mod log;
 pub mod real;
 pub mod report;
 pub mod run;
+pub mod service;
 pub mod statistics;
 pub mod stats_mode;
 pub mod surroundings;

@@ -1,5 +1,6 @@
 //! The real surroundings.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -57,5 +58,10 @@ impl System for RealSystem {
 
     fn pid(&self) -> u32 {
         std::process::id()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
     }
 }

@@ -37,6 +37,11 @@ pub trait System {
     /// The number of this process.
     fn pid(&self) -> u32;
 
+    /// A variable of the environment. Without one, as in most tests, all is as if nobody had set any.
+    fn variable(&self, _name: &str) -> Option<OsString> {
+        None
+    }
+
     /// The local time as C's `ctime` writes it, without its newline.
     fn local_time(&self) -> String {
         let mut text = Vec::with_capacity(24);

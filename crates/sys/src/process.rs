@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use nix::errno::Errno;
+use nix::unistd::{self, ForkResult};
 
 /// A real-time scheduling policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,29 +32,52 @@ impl RealTime {
     }
 }
 
-/// Schedules this process in real time with the priority, and its children as usual: an editor started by a script
-/// must not run before everything else.
+/// Schedules this process in real time with the priority, from 1 to [`RealTime::highest`]. A child goes on like it.
 #[expect(unsafe_code, reason = "nix has no face for scheduling")]
 pub fn schedule(policy: RealTime, priority: i32) -> io::Result<()> {
     // SAFETY: `sched_param` is numbers, for which zero is valid.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     parameters.sched_priority = priority;
-    let policy = policy.number() | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the pointer is to a live `sched_param` that the call only reads; 0 is this process.
-    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+    let result = unsafe { libc::sched_setscheduler(0, policy.number(), &raw const parameters) };
     Errno::result(result)?;
     Ok(())
 }
 
 /// Goes on in the background: the caller is from now on a child without terminal, in the directory `/`, whose standard
-/// streams lead nowhere; the parent has ended with exit code 0. The process must have one thread.
-pub fn into_background() -> io::Result<()> {
-    Ok(nix::unistd::daemon(false, false)?)
+/// streams lead nowhere. The process must have one thread.
+///
+/// The parent calls `tell` with the child's number and ends with exit code 0, without destructors: all it had is the
+/// child's. The child goes on behind that, so that who waits for the parent has heard of the child before the child speaks.
+#[expect(unsafe_code, reason = "nix's daemon(3) tells the parent nothing")]
+pub fn into_background(tell: impl FnOnce(u32)) -> io::Result<()> {
+    // What can fail does so while there is one process.
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    let (mut parent_ended, parent_lives) = io::pipe()?;
+    // SAFETY: there is one thread, so the child finds no lock that another one held.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => {
+            tell(u32::try_from(child.as_raw()).unwrap_or_default());
+            // SAFETY: ends this process and runs nothing of it.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Child => {
+            drop(parent_lives);
+            // Ends with the parent. If it cannot be read, the child is only early.
+            let _ = parent_ended.read(&mut [0]);
+            unistd::setsid()?;
+            leave_directory()?;
+            unistd::dup2_stdin(&null)?;
+            unistd::dup2_stdout(&null)?;
+            unistd::dup2_stderr(&null)?;
+            Ok(())
+        }
+    }
 }
 
 /// Leaves the working directory, so that it can be unmounted.
 pub fn leave_directory() -> io::Result<()> {
-    Ok(nix::unistd::chdir("/")?)
+    Ok(unistd::chdir("/")?)
 }
 
 /// A random number that nobody can guess.

@@ -22,6 +22,7 @@ use crate::control::server::{Asked, Server};
 use crate::kernel::{EventCause, Job, Purpose};
 use crate::link::SocketReady;
 use crate::log::Log;
+use crate::service::Service;
 use crate::statistics::{self, Losses, Netlink, Runtime};
 use crate::wake::{ClientId, Wake};
 
@@ -60,11 +61,13 @@ impl<'a> Working<'a> {
 
 /// The daemon.
 pub(super) struct Daemon<'r, 'a> {
-    clock: Clock,
+    pub(super) clock: Clock,
     poller: Poller,
     signals: Option<Signals>,
     log: Log<'r, 'a>,
     control: Server,
+    /// Who has to hear that the daemon lives.
+    pub(super) service: Service,
     working: Option<Working<'a>>,
     answers: Vec<(ClientId, Answer)>,
     iteration_limit: usize,
@@ -93,6 +96,7 @@ impl<'r, 'a> Daemon<'r, 'a> {
             signals: None,
             log,
             control,
+            service: Service::default(),
             working,
             answers: Vec::new(),
             iteration_limit,
@@ -114,6 +118,18 @@ impl<'r, 'a> Daemon<'r, 'a> {
         self.log.detach();
     }
 
+    /// Whether one of the signals that came during the start ends the daemon. What else they ask for is done.
+    pub(super) fn is_to_end(&mut self, held: &Signals) -> bool {
+        while let Ok(Some(signal)) = held.take() {
+            match signal {
+                Signal::End => return true,
+                Signal::Reopen => self.reopen(self.clock.now()),
+                Signal::User => {}
+            }
+        }
+        false
+    }
+
     /// Signals come from here.
     pub(super) fn take_signals(&mut self, signals: Signals) -> io::Result<()> {
         self.poller.add(&signals, Wake::Signal.token(), Interest::Read)?;
@@ -129,7 +145,8 @@ impl<'r, 'a> Daemon<'r, 'a> {
 
     /// Closes everything but the log.
     pub(super) fn end(mut self) -> Log<'r, 'a> {
-        self.control.settle(self.clock.now(), &self.poller);
+        // What was read in the last turn is still told, logged and answered.
+        self.settle(self.clock.now());
         self.control.close();
         self.log
     }
@@ -195,7 +212,8 @@ impl<'r, 'a> Daemon<'r, 'a> {
             let all = [of_mode, of_events, poll, kernel.dump.deadline()];
             all.into_iter().flatten().min()
         });
-        let others = [self.control.next_deadline(), self.log.next_deadline()];
+        let service = self.service.next_deadline();
+        let others = [self.control.next_deadline(), self.log.next_deadline(), service];
         others.into_iter().chain(working).flatten().min()
     }
 
@@ -203,16 +221,18 @@ impl<'r, 'a> Daemon<'r, 'a> {
         while let Some(signal) = self.signals.as_ref().and_then(|signals| signals.take().ok()?) {
             match signal {
                 Signal::End => return ControlFlow::Break(()),
-                Signal::Reopen => {
-                    self.log.reopen(now);
-                    if let Some(Working { mode: Mode::Statistics(mode), .. }) = &mut self.working {
-                        mode.reopen(now, &mut self.log);
-                    }
-                }
+                Signal::Reopen => self.reopen(now),
                 Signal::User => {}
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn reopen(&mut self, now: Instant) {
+        self.log.reopen(now);
+        if let Some(Working { mode: Mode::Statistics(mode), .. }) = &mut self.working {
+            mode.reopen(now, &mut self.log);
+        }
     }
 
     fn on_ready(&mut self, now: Instant, wake: Wake, ready: Ready) {
@@ -312,6 +332,9 @@ impl<'r, 'a> Daemon<'r, 'a> {
         }
         if self.log.next_deadline().is_some_and(|due| now >= due) {
             self.log.on_deadline(now);
+        }
+        if let Err(error) = self.service.on_deadline(now) {
+            self.say(&words::of_service(&error).limited("failed notifications"));
         }
         let Some(Working { kernel, polling, .. }) = &mut self.working else { return };
         let is_resync = kernel.events.as_mut().is_some_and(|events| events.resync_mut().take(now));

@@ -27,6 +27,7 @@ use crate::kernel::{EventGroups, EventSource};
 use crate::link::{LinkError, Links};
 use crate::log::{Console, Log, StatisticsLog};
 use crate::report::{Exit, Report};
+use crate::service::{self, Service};
 
 /// The database of protocol names.
 pub(crate) const PROTOCOLS: &str = "/etc/protocols";
@@ -90,8 +91,9 @@ pub fn run(config: &Config, warnings: &[String], place: Place, report: &mut Repo
     for warning in warnings {
         say(&mut log, clock.now(), &Line::warning(warning.as_str()));
     }
-    // From here on a signal that ends waits until all is cleaned up.
-    let held = Signals::hold();
+    // From here on a signal that ends waits until all is cleaned up. If it cannot be read, it cannot be later either,
+    // which is an error then.
+    let held = Signals::hold().ok();
     let lock = match take_lock(config, &mut log, &clock) {
         Ok(lock) => lock,
         Err(line) => {
@@ -100,11 +102,29 @@ pub fn run(config: &Config, warnings: &[String], place: Place, report: &mut Repo
         }
     };
     schedule(config.general.scheduling, &mut log, &clock);
-    drop(held);
-    match prepare(config, clock, log, statistics_log) {
-        Ok(daemon) => serve(daemon, lock, place),
-        Err(()) => Exit::Failure,
+    let service = find_service(config, &mut log, &clock);
+    let Ok(mut daemon) = prepare(config, clock, log, statistics_log) else {
+        return Exit::Failure;
+    };
+    daemon.service = service;
+    if place == Place::Background && held.is_some_and(|held| daemon.is_to_end(&held)) {
+        // The signal would be lost with the parent.
+        daemon.say(&Line::notice("---- shutdown received ----"));
+        daemon.end();
+        return Exit::Failure;
     }
+    serve(daemon, lock, place, &service::status(&config.role))
+}
+
+/// Who has started this process, if the configuration lets it hear of us.
+fn find_service(config: &Config, log: &mut Log, clock: &Clock) -> Service {
+    if !config.general.systemd {
+        return Service::default();
+    }
+    Service::open(log.system()).unwrap_or_else(|error| {
+        say(log, clock.now(), &Line::warning(error.to_string()));
+        Service::default()
+    })
 }
 
 fn take_lock(config: &Config, log: &mut Log, clock: &Clock) -> Result<LockFile, Line> {
@@ -318,7 +338,7 @@ fn open_kernel(config: &Config, clock: &Clock, log: &mut Log) -> Result<KernelSi
 }
 
 /// Goes to the background, if that is wanted, and serves until the end.
-fn serve(mut daemon: Daemon<'_, '_>, mut lock: LockFile, place: Place) -> Exit {
+fn serve(mut daemon: Daemon<'_, '_>, mut lock: LockFile, place: Place, status: &str) -> Exit {
     if let Err(line) = settle(&mut daemon, &mut lock, place) {
         daemon.say(&line);
         daemon.end();
@@ -328,7 +348,11 @@ fn serve(mut daemon: Daemon<'_, '_>, mut lock: LockFile, place: Place) -> Exit {
         Place::Console => "-- starting in console mode --",
         Place::Background => "-- starting in daemon mode --",
     }));
+    if let Err(error) = daemon.service.tell_ready(daemon.clock.now(), status) {
+        daemon.say(&words::of_service(&error));
+    }
     daemon.run();
+    daemon.service.tell_stopping();
     daemon.say(&Line::notice("---- shutdown received ----"));
     daemon.end();
     // After the socket: who finds no lock may start.
@@ -345,7 +369,9 @@ fn settle(daemon: &mut Daemon, lock: &mut LockFile, place: Place) -> Result<(), 
             process::leave_directory().map_err(failed("can't leave the directory"))?;
         }
         Place::Background => {
-            process::into_background().map_err(failed("can't go to the background"))?;
+            // If it does not hear of the child, it ends the service itself.
+            let tell = |child| drop(daemon.service.tell_main_process(child));
+            process::into_background(tell).map_err(failed("can't go to the background"))?;
             daemon.detach();
             lock.write_number().map_err(failed("can't write the lockfile"))?;
         }

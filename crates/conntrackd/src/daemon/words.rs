@@ -112,6 +112,11 @@ pub(crate) fn of_buffer(notice: BufferNotice) -> Line {
     }
 }
 
+/// The line of a message to the service manager that could not be sent.
+pub(crate) fn of_service(error: &std::io::Error) -> Line {
+    Line::warning(format!("can't notify the service manager: {}", error_text(error)))
+}
+
 /// The line of what happened to a link; `None` for what only the program needs.
 pub(crate) fn of_link(notice: &link::Notice, links: &Links) -> Option<Line> {
     use link::Notice as N;
