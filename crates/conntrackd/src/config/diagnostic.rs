@@ -51,7 +51,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What can be said. The text is upstream's to the byte but for those from `WithoutEffect` on, which are ours.
+/// What can be said. The text is upstream's to the byte but for those from `HelperLater` on, which are ours.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what the fields are")]
 #[non_exhaustive]
@@ -140,8 +140,8 @@ pub enum Problem {
     #[error("Unknown policy `{0}' in helper configuration")]
     HelperPolicy(String),
 
-    #[error("`{text}' has no effect in this version", text = .0.text())]
-    WithoutEffect(Keyword),
+    #[error("user-space helpers come with a later version: `Helper' has no effect in this version")]
+    HelperLater,
     #[error("the path ends with `}}', which closes no block: write a blank before it")]
     PathBrace,
     #[error("number is larger than {limit}, using {limit}")]
@@ -187,7 +187,7 @@ impl Problem {
             | Self::Network(_)
             | Self::FilterAddress { .. }
             | Self::NetworkRepeated(_)
-            | Self::WithoutEffect(_)
+            | Self::HelperLater
             | Self::PathBrace
             | Self::NumberLarge { .. }
             | Self::PortWraps { .. }
@@ -222,7 +222,7 @@ impl Problem {
     pub fn stage(&self) -> Stage {
         match self {
             Self::ModeMissing
-            | Self::WithoutEffect(_)
+            | Self::HelperLater
             | Self::PathBrace
             | Self::NumberLarge { .. }
             | Self::PortWraps { .. }

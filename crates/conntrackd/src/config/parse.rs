@@ -17,9 +17,6 @@ use super::keyword::Keyword;
 use super::lexer::{Token, TokenKind, lex};
 use super::source::{At, Span, line_number, shown};
 
-/// Statements whose function comes with a later version: they are read and checked, and do nothing yet.
-const WITHOUT_EFFECT: &[Keyword] = &[Keyword::Helper, Keyword::Systemd];
-
 /// The most errors of the grammar in one run. A text with more is something else than a configuration.
 const ERRORS_MAX: usize = 100;
 
@@ -94,7 +91,9 @@ impl Parser<'_> {
                         Ok(section) => file.sections.push(section),
                         Err(syntax) => self.report(&syntax),
                     }
-                    self.note_effect(keyword, token.span);
+                    if keyword == Keyword::Helper {
+                        self.note(Problem::HelperLater, token.span);
+                    }
                 }
                 _ => {
                     self.report(&Syntax { token, expected: "a section" });
@@ -123,7 +122,6 @@ impl Parser<'_> {
                 }
                 TokenKind::Keyword(keyword) if keywords.contains(&keyword) => {
                     self.head = self.advance().span;
-                    self.note_effect(keyword, token.span);
                     statement(self, keyword)
                 }
                 _ => Err(Syntax { token, expected: "a statement of this block or `}'" }),
@@ -224,12 +222,6 @@ impl Parser<'_> {
             expected: syntax.expected,
         };
         self.note(problem, span);
-    }
-
-    fn note_effect(&mut self, keyword: Keyword, span: Span) {
-        if WITHOUT_EFFECT.contains(&keyword) {
-            self.note(Problem::WithoutEffect(keyword), span);
-        }
     }
 
     fn note(&mut self, problem: Problem, span: Span) {
