@@ -1,7 +1,7 @@
 //! `cargo xtask conformance` and `cargo xtask compare`: our programs and the recorded cases, and our
 //! program and the installed one.
 
-mod daemon;
+pub(crate) mod daemon;
 pub(crate) mod nfct;
 
 use std::path::{Path, PathBuf};

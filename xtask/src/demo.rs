@@ -1,10 +1,9 @@
 //! `cargo xtask demo`: the programs at work on firewalls, with real traffic, and checked.
 //!
-//! Without a word it shows the tool, with `fail-over` two daemons, of which one dies.
+//! With `tool` it shows the tool, with `fail-over` two daemons, of which one dies, and without a word both.
 //!
-//! Everything happens in fresh network, mount and process namespaces, made by `unshare`, so the
-//! host's network is not touched, and the kernel cleans up however the demo ends. As root, or as a
-//! user who may make user namespaces.
+//! Everything happens in namespaces of its own (see [`isolation`](crate::isolation)), so the host's network is not
+//! touched, and the kernel cleans up however the demo ends.
 
 mod fail_over;
 mod peer;
@@ -13,6 +12,7 @@ mod scenario;
 use std::path::{self, Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::isolation::{self, Isolation};
 use crate::program::{self, Result};
 use crate::setup;
 use crate::workspace::Workspace;
@@ -40,32 +40,44 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
             let [tool, daemon, script] = [tool, daemon, script].map(Path::new);
             fail_over::play(&fail_over::Programs { tool, daemon, script })
         }
-        [] => isolated(NETWORK, |inside| {
-            inside.arg(INSIDE).arg(binary("CONNTRACK", "conntrack")?);
-            Ok(())
-        }),
-        ["fail-over"] => isolated(FAIL_OVER_NETWORK, |inside| {
-            inside.arg(INSIDE_FAIL_OVER).arg(binary("CONNTRACK", "conntrack")?);
-            inside.arg(binary("CONNTRACKD", "conntrackd")?);
-            inside.arg(Workspace::load()?.root.join(FAIL_OVER_SCRIPT));
-            Ok(())
-        }),
+        [] => {
+            let shown = tool()?;
+            if shown != ExitCode::SUCCESS {
+                return Ok(shown);
+            }
+            println!("\n{}\n", "-".repeat(100));
+            fail_over()
+        }
+        ["tool"] => tool(),
+        ["fail-over"] => fail_over(),
         [word, ..] => Err(format!("unexpected argument `{word}'")),
     }
+}
+
+fn tool() -> Result<ExitCode> {
+    isolated(NETWORK, |inside| {
+        inside.arg(INSIDE).arg(binary("CONNTRACK", "conntrack")?);
+        Ok(())
+    })
+}
+
+fn fail_over() -> Result<ExitCode> {
+    isolated(FAIL_OVER_NETWORK, |inside| {
+        inside.arg(INSIDE_FAIL_OVER).arg(binary("CONNTRACK", "conntrack")?);
+        inside.arg(binary("CONNTRACKD", "conntrackd")?);
+        inside.arg(Workspace::load()?.root.join(FAIL_OVER_SCRIPT));
+        Ok(())
+    })
 }
 
 /// Runs this program again, in namespaces and behind the script that builds their network. `complete` adds the words.
 fn isolated(network: &str, complete: impl FnOnce(&mut Command) -> Result<()>) -> Result<ExitCode> {
     setup::install_missing()?;
-    let Some(isolation) = isolation() else {
-        println!(
-            "The demo needs network namespaces. Run it as root (CAP_SYS_ADMIN), or allow \
-             unprivileged user namespaces (user.max_user_namespaces, \
-             kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)."
-        );
+    let Some(isolation) = Isolation::find() else {
+        println!("The demo cannot run here: {}", isolation::HOW);
         return Ok(ExitCode::from(CANNOT_RUN));
     };
-    let mut inside = unshare(isolation);
+    let mut inside = isolation.unshare();
     inside.args(["bash", "-c", network, "network.sh"]).arg(this_program()?).arg("demo");
     complete(&mut inside)?;
     let passed = program::succeeds(&mut inside)?;
@@ -86,21 +98,4 @@ fn binary(variable: &str, package: &str) -> Result<PathBuf> {
 
 fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))
-}
-
-/// The options of `unshare` that give us the right to make namespaces, or `None`.
-fn isolation() -> Option<&'static [&'static str]> {
-    let as_root: &[&str] = &[];
-    let as_user: &[&str] = &["--user", "--map-root-user"];
-    [as_root, as_user].into_iter().find(|options| {
-        program::quietly(unshare(options).args(["mount", "-t", "tmpfs", "tmpfs", "/run"]))
-    })
-}
-
-/// A command in namespaces of its own, ended with all its children when we end.
-fn unshare(options: &[&str]) -> Command {
-    let mut command = program::command("setpriv");
-    command.args(["--pdeathsig", "KILL", "unshare"]).args(options);
-    command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--"]);
-    command
 }

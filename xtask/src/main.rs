@@ -11,8 +11,10 @@ mod conformance;
 mod counts;
 mod demo;
 mod fuzz;
+mod isolation;
 mod layers;
 mod program;
+mod reference;
 mod setup;
 mod suite;
 mod vm;
@@ -40,7 +42,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "test",
         arguments: "",
-        about: "setup, then all Rust tests and the conformance cases",
+        about: "setup, then all Rust tests, the conformance cases, and pairs of daemons",
         run: suite::run,
     },
     Task {
@@ -81,8 +83,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "demo",
-        arguments: "[fail-over]",
-        about: "show the tool at work on a firewall made of network namespaces, or two daemons",
+        arguments: "[tool | fail-over]",
+        about: "show the tool at work on a firewall, then two firewalls of which one dies, in network namespaces",
         run: demo::run,
     },
     Task { name: "ci", arguments: "", about: "every check, as .ci/run does", run: ci::run },

@@ -81,10 +81,16 @@ pub(crate) fn install_missing() -> Result<()> {
     };
     println!("installing what is missing: {}", packages.join(" "));
     // Old package lists are often good enough, so a failed update does not end the set-up.
-    if let Err(message) = program::require(apt(prefix).arg("update")) {
+    if let Err(message) = update_lists() {
         eprintln!("{message}, trying the package lists as they are");
     }
     program::require(apt(prefix).args(install).args(packages))
+}
+
+/// Brings apt's lists of packages up to date.
+pub(crate) fn update_lists() -> Result<()> {
+    let prefix = administrator().ok_or("the package lists can be updated by root only")?;
+    program::require(apt(prefix).arg("update"))
 }
 
 impl Sign {

@@ -18,8 +18,8 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     Ok(counts.exit_code())
 }
 
-/// Runs the Rust tests, the replay of the fuzz seeds among them, the conformance cases of conntrack and nfct, and real
-/// traffic. Those of the daemon's configuration are a Rust test.
+/// Runs the Rust tests, the replay of the fuzz seeds among them, the conformance cases of conntrack and nfct, real traffic,
+/// and the scenarios of two daemons, which begin with the cases of the configuration.
 pub(crate) fn all(workspace: &Workspace) -> Result<Counts> {
     setup::install_missing()?;
     // Tests that run the installed program and cases that run ours need it to be built first.
@@ -40,6 +40,7 @@ pub(crate) fn all(workspace: &Workspace) -> Result<Counts> {
     };
     total += counted(&mut conformance::runner(workspace, &binary), Counts::from_summary)?;
     total += timeouts_and_helpers(workspace, &binary)?;
+    total += conformance::daemon::pairs(workspace)?;
     Ok(total)
 }
 

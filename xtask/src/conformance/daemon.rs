@@ -5,21 +5,19 @@ use std::process::{Command, ExitCode};
 
 use super::Options;
 use crate::counts::{Counts, counted};
-use crate::program::{self, Result};
+use crate::isolation::{self, Isolation};
+use crate::program::Result;
+use crate::reference;
 use crate::setup;
 use crate::workspace::Workspace;
 
-/// The daemon of upstream as Debian installs it.
-const REFERENCE: &str = "/usr/sbin/conntrackd";
-/// The beginning of what it says of itself when it is the version that `known-1.4.7` was written with.
-const REFERENCE_VERSION: &str = "Connection tracking userspace daemon v1.4.7.";
-/// What that version fails as node a, from the top of the repository.
+/// What Debian's daemon fails as node a, from the top of the repository.
 const KNOWN: &str = "conformance/conntrackd/known-1.4.7";
 
 /// What is to be run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Extent {
-    /// The configuration files: they need no daemon that runs. What CI runs.
+    /// The configuration files: they need no daemon that runs.
     Configuration,
     /// These, all scenarios, and the link that loses.
     Scenarios,
@@ -33,6 +31,8 @@ struct Pair<'a> {
     b: &'a Path,
     /// `conntrack`: makes and lists the flows.
     tool: &'a Path,
+    /// The file of what a is known to fail.
+    known: Option<&'a str>,
 }
 
 /// The command; `words` are those behind `--daemon`.
@@ -42,11 +42,6 @@ pub(super) fn run(words: &[String]) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::install_missing()?;
     let ours = options.binary(&workspace, "conntrackd")?;
-    if extent == Extent::Mixed && !is_reference() {
-        println!("SKIP mixed pairs need version 1.4.7 at {REFERENCE}");
-        println!("{}", Counts::SKIPPED);
-        return Ok(ExitCode::SUCCESS);
-    }
     let total = match extent {
         Extent::Configuration => {
             let mut script = script(&workspace, "run");
@@ -55,22 +50,54 @@ pub(super) fn run(words: &[String]) -> Result<ExitCode> {
         }
         Extent::Scenarios => {
             let tool = workspace.build("conntrack")?;
-            played(&workspace, &Pair { a: &ours, b: &ours, tool: &tool }, &options, &[])?
+            like_pair(&workspace, &ours, &tool, &options)?
         }
         Extent::Mixed => {
             let tool = workspace.build("conntrack")?;
-            let reference = PathBuf::from(REFERENCE);
-            let mut total = Counts::default();
-            for (a, b) in [(&ours, &reference), (&reference, &ours)] {
-                println!("a is {}, b is {}", a.display(), b.display());
-                let pair = Pair { a, b, tool: &tool };
-                total += played(&workspace, &pair, &options, &["--session-only"])?;
-            }
-            total
+            mixed_pairs(&workspace, &ours, &tool, &options)?
         }
     };
     println!("{total}");
     Ok(total.exit_code())
+}
+
+/// All pairs: ours with ours, and ours with Debian's in both places.
+pub(crate) fn pairs(workspace: &Workspace) -> Result<Counts> {
+    let programs = ["conntrackd", "conntrack"].map(|package| workspace.build(package));
+    let [Ok(ours), Ok(tool)] = programs else {
+        println!("FAIL the pairs of daemons were not run: their programs can't be built");
+        return Ok(Counts::FAILED);
+    };
+    let options = Options::default();
+    let mut total = like_pair(workspace, &ours, &tool, &options)?;
+    total += mixed_pairs(workspace, &ours, &tool, &options)?;
+    Ok(total)
+}
+
+fn like_pair(workspace: &Workspace, ours: &Path, tool: &Path, options: &Options) -> Result<Counts> {
+    played(workspace, &Pair { a: ours, b: ours, tool, known: None }, options, &[])
+}
+
+/// With Debian's daemon as node b, then as node a.
+fn mixed_pairs(
+    workspace: &Workspace,
+    ours: &Path,
+    tool: &Path,
+    options: &Options,
+) -> Result<Counts> {
+    let reference = match reference::conntrackd(workspace) {
+        Ok(path) => path,
+        Err(reason) => {
+            println!("SKIP both mixed pairs, ours with Debian's conntrackd: {reason}");
+            return Ok(Counts { skipped: 2, ..Counts::default() });
+        }
+    };
+    let mut total = Counts::default();
+    for (a, b, known) in [(ours, &*reference, None), (&*reference, ours, Some(KNOWN))] {
+        println!("a is {}, b is {}", a.display(), b.display());
+        total += played(workspace, &Pair { a, b, tool, known }, options, &["--session-only"])?;
+    }
+    Ok(total)
 }
 
 /// What the words ask for, and the other words.
@@ -94,34 +121,41 @@ fn played(
     options: &Options,
     parts: &[&str],
 ) -> Result<Counts> {
-    let mut scenarios = pair.set(script(workspace, "run"));
+    let Some(isolation) = Isolation::find() else {
+        println!("SKIP a pair of daemons cannot run here: {}", isolation::HOW);
+        return Ok(Counts::SKIPPED);
+    };
+    let inside = |name: &str| {
+        let mut command = isolation.with_own_run();
+        command.arg(path(workspace, name)).current_dir(&workspace.root);
+        pair.set(&mut command);
+        command
+    };
+    let mut scenarios = inside("run");
     scenarios.args(parts).args(&options.passed_on);
-    if pair.a == Path::new(REFERENCE) {
-        scenarios.args(["--known", KNOWN]);
+    if let Some(known) = pair.known {
+        scenarios.args(["--known", known]);
     }
     let mut total = counted(&mut scenarios, Counts::from_summary)?;
     if !options.passed_on.iter().any(|word| word == "-k") {
-        total += counted(&mut pair.set(script(workspace, "loss")), Counts::from_summary)?;
+        total += counted(&mut inside("loss"), Counts::from_summary)?;
     }
     Ok(total)
 }
 
 impl Pair<'_> {
-    fn set(&self, mut script: Command) -> Command {
+    fn set(&self, script: &mut Command) {
         script.env("CONNTRACKD", self.a).env("CONNTRACKD_A", self.a).env("CONNTRACKD_B", self.b);
         script.env("CONNTRACK", self.tool);
-        script
     }
 }
 
 fn script(workspace: &Workspace, name: &str) -> Command {
-    workspace.command(workspace.root.join("conformance/conntrackd").join(name))
+    workspace.command(path(workspace, name))
 }
 
-/// Whether Debian's daemon is here, in the version whose failures are known.
-fn is_reference() -> bool {
-    program::output(program::command(REFERENCE).arg("-v"))
-        .is_ok_and(|output| output.stdout.starts_with(REFERENCE_VERSION.as_bytes()))
+fn path(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.root.join("conformance/conntrackd").join(name)
 }
 
 #[cfg(test)]
