@@ -122,7 +122,7 @@ class Pair:
 
     # -------------------------------------------------------------------------------------------------- daemons
 
-    def configuration(self, node, mode="FTFW", settings="", general=""):
+    def configuration(self, node, mode="FTFW", settings="", general="", options=""):
         """One UDP link, large buffers: what is lost is then lost by the link or by a daemon."""
         return f"""Sync {{
 	Mode {mode} {{
@@ -135,6 +135,9 @@ class Pair:
 		Interface sync0
 		SndSocketBuffer 8388608
 		RcvSocketBuffer 8388608
+	}}
+	Options {{
+{options}
 	}}
 }}
 General {{

@@ -18,8 +18,7 @@ const INSTALLED: &str = "/usr/sbin/conntrackd";
 const VERSION: &str = "Connection tracking userspace daemon v1.4.7.";
 
 /// The packages. The other libraries come with `conntrack`, which the set-up installs, and with apt.
-const PACKAGES: [&str; 4] =
-    ["libnetfilter-cthelper0", "libnetfilter-cttimeout1", "libnetfilter-queue1", "conntrackd"];
+const PACKAGES: [&str; 3] = ["libnetfilter-cthelper0", "libnetfilter-queue1", "conntrackd"];
 /// The folder below the target folder.
 const FOLDER: &str = "debian-conntrackd";
 /// Starts the unpacked daemon in its own place, so that its process is the one that was started.
@@ -73,7 +72,8 @@ fn fetch(folder: &Path, starter: &Path) -> Result<()> {
     let root = folder.join("root");
     fs::create_dir_all(&root).map_err(failed)?;
     let mut download = program::command("apt-get");
-    download.arg("download").args(PACKAGES).current_dir(folder);
+    // Else root's apt warns that its own user may not write here.
+    download.args(["-o", "APT::Sandbox::User=root", "download"]).args(PACKAGES).current_dir(folder);
     if let Err(message) = program::require(&mut download) {
         // A fresh machine may have no package lists.
         setup::update_lists().map_err(|_| message)?;

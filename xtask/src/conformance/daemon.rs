@@ -19,7 +19,7 @@ const KNOWN: &str = "conformance/conntrackd/known-1.4.7";
 enum Extent {
     /// The configuration files: they need no daemon that runs.
     Configuration,
-    /// These, all scenarios, and the link that loses.
+    /// These, all scenarios, the link that loses, and what ours does better than upstream.
     Scenarios,
     /// The scenarios and the link that loses with Debian's daemon on one of the nodes, then on the other.
     Mixed,
@@ -114,7 +114,7 @@ fn extent(words: &[String]) -> (Extent, Vec<String>) {
     (extent, rest)
 }
 
-/// The scenarios, and if no text chooses among them, the link that loses.
+/// The scenarios, and if no text chooses among them, the link that loses, and for a pair of ours what it does better.
 fn played(
     workspace: &Workspace,
     pair: &Pair<'_>,
@@ -139,6 +139,9 @@ fn played(
     let mut total = counted(&mut scenarios, Counts::from_summary)?;
     if !options.passed_on.iter().any(|word| word == "-k") {
         total += counted(&mut inside("loss"), Counts::from_summary)?;
+        if pair.a == pair.b {
+            total += counted(&mut inside("better"), Counts::from_summary)?;
+        }
     }
     Ok(total)
 }
