@@ -140,6 +140,8 @@ fn played(
     if !options.passed_on.iter().any(|word| word == "-k") {
         total += counted(&mut inside("loss"), Counts::from_summary)?;
         if pair.a == pair.b {
+            // Upstream does not repair what the first seconds lose.
+            total += counted(inside("loss").arg("--from-start"), Counts::from_summary)?;
             total += counted(&mut inside("better"), Counts::from_summary)?;
         }
     }
