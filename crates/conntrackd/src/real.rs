@@ -9,7 +9,8 @@ use flow::text::CivilTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use crate::control::{Request, client};
+use crate::control::Request;
+use crate::control::client::{self, AskError};
 use crate::surroundings::System;
 
 /// The largest file that is read. A configuration has some kilobytes.
@@ -33,7 +34,7 @@ impl System for RealSystem {
         sys::interface::exists(name)
     }
 
-    fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()> {
+    fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> Result<(), AskError> {
         client::ask(socket, request, answer)
     }
 

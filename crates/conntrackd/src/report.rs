@@ -2,7 +2,7 @@
 
 pub mod check;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use crate::config::Reading;
 use crate::config::diagnostic::{Level, Stage};
 use crate::config::source::shown_bytes;
 use crate::control::Request;
+use crate::control::client::AskError;
 use crate::surroundings::{Surroundings, System};
 
 /// How a run ends.
@@ -115,7 +116,7 @@ impl<'a> Report<'a> {
     }
 
     /// Asks the daemon and prints its answer.
-    pub fn ask(&mut self, socket: &Path, request: Request) -> io::Result<()> {
+    pub fn ask(&mut self, socket: &Path, request: Request) -> Result<(), AskError> {
         self.system.ask(socket, request, self.stdout)
     }
 

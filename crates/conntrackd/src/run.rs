@@ -1,12 +1,16 @@
 //! One run of the program, from its words to its exit code.
 
+use std::io;
 use std::path::Path;
+
+use sys::error_text::error_text;
 
 use crate::command_line::{self, Action, CommandLine};
 use crate::config::diagnostic::Stage;
 use crate::config::{self, OuterName, Reading, protocols};
 use crate::control::Request;
-use crate::daemon::{self, Place};
+use crate::control::client::AskError;
+use crate::daemon::{self, Place, START_FAILED};
 use crate::help::{self, Reader};
 use crate::report::{Exit, Report, Severity, check};
 use crate::surroundings::Surroundings;
@@ -77,19 +81,29 @@ fn look_up(reading: &mut Reading, report: &Report) {
 }
 
 fn ask(socket: &Path, request: Request, report: &mut Report) -> Exit {
-    if report.ask(socket, request).is_ok() {
-        return Exit::Success;
-    }
-    let text = "can't connect: is conntrackd running? appropriate permissions?";
-    report.line(Severity::Error, text);
+    let text = match report.ask(socket, request) {
+        Ok(()) => return Exit::Success,
+        Err(AskError::Daemon(_)) => {
+            "can't connect: is conntrackd running? appropriate permissions?".to_owned()
+        }
+        // Who has seen enough needs no message.
+        Err(AskError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Exit::Failure;
+        }
+        Err(AskError::Output(error)) => {
+            format!("can't write the answer: {}", error_text(&error))
+        }
+    };
+    report.line(Severity::Error, &text);
     Exit::Failure
 }
 
 fn start(reading: &Reading, place: Place, report: &mut Report) -> Exit {
     let Some(config) = reading.config.as_ref().filter(|_| reading.passes(Stage::Start)) else {
         report.diagnostics(reading, Stage::Start);
-        let text = "conntrackd cannot start, please review your configuration";
-        report.line(Severity::Error, text);
+        for text in START_FAILED {
+            report.line(Severity::Error, text);
+        }
         return Exit::Failure;
     };
     let warnings: Vec<String> =

@@ -7,6 +7,7 @@ use std::path::Path;
 use flow::text::{CivilTime, plain};
 
 use crate::control::Request;
+use crate::control::client::AskError;
 
 /// Streams and services of one run.
 pub struct Surroundings<'a> {
@@ -29,7 +30,7 @@ pub trait System {
     /// Whether there is a network device of this name.
     fn has_interface(&self, name: &str) -> bool;
     /// Sends a request to the daemon and copies its answer.
-    fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()>;
+    fn ask(&self, socket: &Path, request: Request, answer: &mut dyn Write) -> Result<(), AskError>;
     /// Now, in seconds since 1970.
     fn now_s(&self) -> u64;
     /// A time since 1970, taken apart in the local time zone.

@@ -99,6 +99,7 @@ fn a_configuration_that_only_a_start_refuses_is_refused_at_the_start() {
         [
             "[warning] No synchronization mode specified. Defaulting to FT-FW mode.",
             "[ERROR] can't open channel socket: no dedicated link is given",
+            "[ERROR] initialization failed",
             "[ERROR] conntrackd cannot start, please review your configuration",
         ]
     );

@@ -34,6 +34,11 @@ const SETTLE: Duration = Duration::from_secs(1);
 const ADOPT_AFTER: Duration = Duration::from_secs(3);
 /// And at least so many of them, one after the other.
 const ADOPT_RUN: u32 = 3;
+/// An acknowledgement of something in the middle of the resend queue is searched for from the queue's beginning. A peer, whose
+/// acknowledgements are of the beginning, is given so many steps over elements that are not meant, and one more after each such
+/// time; an acknowledgement beyond that is not heeded, and what it was about is sent again.
+const MOST_STEPS: u64 = 1 << 20;
+const STEP_TIME: Duration = Duration(100);
 /// Messages of a peer that greets are told apart from those of a restarted one within so many numbers.
 const GREETING_SPAN: u32 = 1024;
 
@@ -74,6 +79,8 @@ pub(crate) struct Ftfw {
     sent_at: Instant,
     resend_after: Duration,
     resend_not_before: Instant,
+    /// Steps over elements of the resend queue that are left. See [`MOST_STEPS`].
+    steps: u64,
     /// Elements that the resend queue had no room for (`not enough space errors`).
     pub(crate) no_space: u64,
     /// What the sequence numbers told.
@@ -108,6 +115,7 @@ impl Ftfw {
             sent_at: now,
             resend_after: RESEND_AFTER,
             resend_not_before: now,
+            steps: MOST_STEPS,
             no_space: 0,
             lost: 0,
             before: 0,
@@ -122,6 +130,8 @@ impl Ftfw {
         out: &mut Outbound,
         message: &Message<'a>,
     ) -> Result<Verdict<'a>, DecodeError> {
+        let earned = now.since(self.heard_at).0 / STEP_TIME.0;
+        self.steps = self.steps.saturating_add(earned).min(MOST_STEPS);
         self.heard_at = now;
         let hello = message.flags.contains(Flags::HELLO);
         self.say_hello_back |= hello;
@@ -267,6 +277,8 @@ impl Ftfw {
                 break;
             }
             if sequence.is_before(range.from()) {
+                let Some(left) = self.steps.checked_sub(1) else { break };
+                self.steps = left;
                 continue;
             }
             let certain = !node.with_hello || sequence == range.from() || sequence == range.to();

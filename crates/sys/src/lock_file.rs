@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
+/// `/var/lock` may be anyone's: neither a link is followed nor a pipe waited for.
+const FLAGS: i32 = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+
 /// The file of this process. It holds the process number, and a lock (`flock`) that ends with the process.
 #[derive(Debug)]
 pub struct LockFile {
@@ -39,17 +42,15 @@ impl LockFile {
     /// one may belong to a running program that does not lock its file, and is respected.
     pub fn take(path: &Path) -> Result<Taken, LockError> {
         let open = |options: &mut OpenOptions| {
-            options
-                .read(true)
-                .write(true)
-                .mode(0o600)
-                .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
-                .open(path)
+            options.read(true).write(true).mode(0o600).custom_flags(FLAGS).open(path)
         };
         match open(OpenOptions::new().create_new(true)) {
             Ok(file) => Self::own(path, file).map(|lock| Taken { lock, left_by: None }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let mut file = open(&mut OpenOptions::new()).map_err(|_| LockError::Exists)?;
+                if !is_ours(&file) {
+                    return Err(LockError::Exists);
+                }
                 let mut text = String::new();
                 let read = Read::by_ref(&mut file).take(32).read_to_string(&mut text);
                 let left_by = read.ok().and_then(|_| text.trim().parse().ok());
@@ -87,6 +88,13 @@ impl LockFile {
         };
         (here.dev(), here.ino()) == (there.dev(), there.ino())
     }
+}
+
+/// Whether a file can be one that a former process of the same user has left.
+fn is_ours(file: &File) -> bool {
+    file.metadata().is_ok_and(|found| {
+        found.is_file() && found.nlink() == 1 && found.uid() == nix::unistd::geteuid().as_raw()
+    })
 }
 
 impl Drop for LockFile {
@@ -144,6 +152,21 @@ mod tests {
         drop(taken);
         assert!(path.exists());
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_or_a_file_of_several_names_is_not_taken_over() {
+        let path = place("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(LockFile::take(&path), Err(LockError::Exists)));
+        fs::remove_file(&path).unwrap();
+        let other = place("second");
+        fs::write(&path, "4194305\n").unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        assert!(matches!(LockFile::take(&path), Err(LockError::Exists)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "4194305\n");
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&other).unwrap();
     }
 
     #[test]

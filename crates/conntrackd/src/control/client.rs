@@ -1,17 +1,34 @@
 //! The asking side of the control socket.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::Request;
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum AskError {
+    /// No daemon, or one that does not answer.
+    Daemon(io::Error),
+    /// The answer cannot be written.
+    Output(io::Error),
+}
+
 /// Sends a request and copies the answer until the daemon closes the stream.
-pub fn ask(socket: &Path, request: Request, answer: &mut dyn Write) -> io::Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.write_all(&request.code().to_ne_bytes())?;
-    io::copy(&mut stream, answer)?;
-    answer.flush()
+pub fn ask(socket: &Path, request: Request, answer: &mut dyn Write) -> Result<(), AskError> {
+    let mut stream = UnixStream::connect(socket).map_err(AskError::Daemon)?;
+    stream.write_all(&request.code().to_ne_bytes()).map_err(AskError::Daemon)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let text = match stream.read(&mut buffer) {
+            Ok(0) => return answer.flush().map_err(AskError::Output),
+            Ok(len) => buffer.get(..len).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(AskError::Daemon(error)),
+        };
+        answer.write_all(text).map_err(AskError::Output)?;
+    }
 }
 
 #[cfg(test)]
@@ -19,7 +36,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
 
-    use super::ask;
+    use super::{AskError, ask};
     use crate::control::Request;
 
     #[test]
@@ -40,6 +57,7 @@ mod tests {
         assert_eq!(daemon.join().unwrap(), 21);
         assert_eq!(answer, b"cache internal:\n");
         std::fs::remove_dir_all(folder).unwrap();
-        assert!(ask(&path, Request::Statistics, &mut answer).is_err());
+        let alone = ask(&path, Request::Statistics, &mut answer);
+        assert!(matches!(alone, Err(AskError::Daemon(_))));
     }
 }

@@ -33,9 +33,10 @@ impl Context<'_, '_, '_> {
 
     /// Wants a dump.
     pub(super) fn ask_dump(&mut self, job: Job) {
+        // The jobs of clients alone can be too many: there is one of each other kind at most.
         if self.kernel.dump.ask(job) == Asked::Refused {
-            let text = "too many dumps of the kernel's tables are wanted";
-            self.say(&Line::warning(text).limited("refused dumps"));
+            let text = "too many clients want to see the kernel's table";
+            self.say(&Line::warning(text).limited("clients that were not answered"));
             if let Purpose::Print(client) = job.purpose {
                 self.control.finish(client);
             }
@@ -56,19 +57,20 @@ impl Context<'_, '_, '_> {
         }
     }
 
-    /// Deletes flows of the kernel's table that a flush has found.
+    /// Deletes flows of the kernel's table that a flush has found, as many as the event socket has room for.
     pub(super) fn delete(&mut self, flows: &mut Vec<FlowKey>) {
-        if flows.is_empty() {
-            return;
+        while !flows.is_empty() && self.kernel.has_event_room() {
+            let rest = flows.len().saturating_sub(self.kernel.changes_a_call());
+            let (log, now) = (&mut *self.log, self.now);
+            let part = flows.get(rest..).unwrap_or_default();
+            let tally = self.kernel.flush.delete(part, |_, errno| {
+                let reason = error_text(&std::io::Error::from_raw_os_error(errno));
+                let line = Line::error(format!("can't delete a flow: {reason}"));
+                say(log, now, &line.limited("flows that can't be deleted"));
+            });
+            self.kernel.written(tally.deleted);
+            flows.truncate(rest);
         }
-        let (log, now) = (&mut *self.log, self.now);
-        let tally = self.kernel.flush.delete(flows, |_, errno| {
-            let reason = error_text(&std::io::Error::from_raw_os_error(errno));
-            let line = Line::error(format!("can't delete a flow: {reason}"));
-            say(log, now, &line.limited("flows that can't be deleted"));
-        });
-        self.kernel.written(tally.deleted);
-        flows.clear();
     }
 
     pub(super) fn say_dump_failed(&mut self, error: &ClientError) {

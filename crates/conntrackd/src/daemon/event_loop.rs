@@ -4,6 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration as StdDuration;
 
+use ctnetlink::Table;
 use ctsync::time::{Duration, Instant};
 use sys::epoll::{Interest, Poller, Ready};
 use sys::signal::{Signal, Signals};
@@ -31,6 +32,8 @@ use crate::wake::{ClientId, Wake};
 const EVENT_PACE: Duration = Duration(150_000);
 /// The same for datagrams of the peer, which tell of several flows each.
 const LINK_PACE: Duration = Duration(400_000);
+/// Datagrams of a turn from which on there may be a pause: 160,000 of them a second pass then.
+const PACED_LIMIT: usize = 64;
 
 /// What the daemon is for.
 pub(super) enum Mode<'a> {
@@ -143,12 +146,11 @@ impl<'r, 'a> Daemon<'r, 'a> {
         while self.turn().is_continue() {}
     }
 
-    /// Closes everything but the log.
-    pub(super) fn end(mut self) -> Log<'r, 'a> {
+    /// Closes everything.
+    pub(super) fn end(mut self) {
         // What was read in the last turn is still told, logged and answered.
         self.settle(self.clock.now());
         self.control.close();
-        self.log
     }
 
     fn turn(&mut self) -> ControlFlow<()> {
@@ -256,7 +258,10 @@ impl<'r, 'a> Daemon<'r, 'a> {
                 }
             }),
             Wake::Link { link, socket } => {
-                self.not_before.get_or_insert(now.after(LINK_PACE));
+                // With a small limit a pause would be a limit of the rate.
+                if self.iteration_limit >= PACED_LIMIT {
+                    self.not_before.get_or_insert(now.after(LINK_PACE));
+                }
                 let ready = SocketReady {
                     link,
                     socket,
@@ -453,11 +458,12 @@ impl<'r, 'a> Daemon<'r, 'a> {
 
     fn advance_answers(&mut self, now: Instant) {
         let Self { answers, control, working, log, .. } = self;
-        let Some(Working { mode, .. }) = working else { return };
+        let Some(Working { kernel, mode, .. }) = working else { return };
         let system = log.system();
         let wall_clock = || system.now_s();
         answers.retain_mut(|(client, answer)| {
             if !control.is_waiting(*client) {
+                kernel.dump.forget(Job { purpose: Purpose::Print(*client), table: Table::Flows });
                 return false;
             }
             let room = control.room(*client);
@@ -502,7 +508,7 @@ impl Mode<'_> {
     fn has_room_for_dump(&self, context: &Context) -> bool {
         match self {
             Self::Sync(sync) => sync.has_room_for_dump(context),
-            Self::Statistics(_) => true,
+            Self::Statistics(statistics) => statistics.has_room_for_dump(),
         }
     }
 
@@ -510,7 +516,7 @@ impl Mode<'_> {
     fn compare(&self, context: &mut Context, purpose: Purpose) {
         let tables = match self {
             Self::Sync(sync) => sync.cached_tables(),
-            Self::Statistics(_) => &[ctnetlink::Table::Flows][..],
+            Self::Statistics(_) => &[Table::Flows][..],
         };
         let is_resync = purpose == Purpose::AfterOverrun && !tables.is_empty();
         context.kernel.resyncs += u64::from(is_resync);

@@ -143,9 +143,18 @@ impl KernelSide {
         }
     }
 
+    /// How many changes one call may make: each of them makes up to two events, and there are two calls before the events
+    /// are read.
+    pub(super) fn changes_a_call(&self) -> usize {
+        /// More bring nothing.
+        const MOST: usize = 256;
+        let room = self.events.as_ref().map_or(usize::MAX, EventSource::room);
+        (room / 4).clamp(1, MOST)
+    }
+
     /// Whether the events of more changes fit into the event socket: else they are read first.
     pub(super) fn has_event_room(&self) -> bool {
-        self.events.as_ref().is_none_or(|events| self.own_events <= events.room() / 2)
+        self.events.as_ref().is_none_or(|events| self.own_events < events.room() / 2)
     }
 
     /// How many events are read at once: those of the own changes come on top of the limit, since a commit that makes

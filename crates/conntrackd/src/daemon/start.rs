@@ -32,6 +32,10 @@ use crate::service::{self, Service};
 /// The database of protocol names.
 pub(crate) const PROTOCOLS: &str = "/etc/protocols";
 
+/// What is said after the cause of a start that failed.
+pub(crate) const START_FAILED: [&str; 2] =
+    ["initialization failed", "conntrackd cannot start, please review your configuration"];
+
 /// Where the daemon runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Place {
@@ -216,10 +220,7 @@ fn to_usize(number: NonZeroU32) -> usize {
 
 fn say_failed(log: &mut Log, clock: &Clock, error: &StartError) {
     let text = error.to_string();
-    let lines = text.lines().chain([
-        "initialization failed",
-        "conntrackd cannot start, please review your configuration",
-    ]);
+    let lines = text.lines().chain(START_FAILED);
     for line in lines {
         say(log, clock.now(), &Line::error(line));
     }
@@ -353,6 +354,7 @@ fn serve(mut daemon: Daemon<'_, '_>, mut lock: LockFile, place: Place, status: &
     }
     daemon.run();
     daemon.service.tell_stopping();
+    // Before the lock goes: whoever waits for that finds the whole log.
     daemon.say(&Line::notice("---- shutdown received ----"));
     daemon.end();
     // After the socket: who finds no lock may start.

@@ -135,7 +135,7 @@ impl<'a> StatisticsMode<'a> {
 
     /// When something is to be done next without any input.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.is_purging.then_some(self.now)
+        (self.is_purging || !self.flushed.is_empty()).then_some(self.now)
     }
 
     /// The time of [`next_deadline`](Self::next_deadline) may have come.
@@ -158,7 +158,13 @@ impl<'a> StatisticsMode<'a> {
 
     /// Ends a turn.
     pub(super) fn drain(&mut self, context: &mut Context) {
+        context.delete(&mut self.flushed);
         self.log.flush(context.now, context.log);
+    }
+
+    /// Whether the dump that runs may go on.
+    pub(super) fn has_room_for_dump(&self) -> bool {
+        self.flushed.is_empty()
     }
 
     /// The log file may have been moved away.

@@ -15,7 +15,7 @@ use ctsync::{
 use flow::EventKind;
 
 use super::context::Context;
-use super::words;
+use super::words::{self, Line};
 use crate::config::{self, ExpectationSync};
 use crate::kernel::{Entry, EventCause, FlowKey, Job, Purpose};
 use crate::link::{self, Links, Received, Sent, SocketReady};
@@ -24,8 +24,6 @@ use commit::CommitRun;
 use inject::Injection;
 pub(super) use settings::switched_off;
 
-/// Changes of the kernel's table that one call asks for.
-const CHANGES: usize = 256;
 /// Datagrams that a turn sends. What is left of a bulk waits for the next turn, so that events are read in between and the
 /// peer's buffer is not overrun.
 const SENT_A_TURN: usize = 128;
@@ -43,6 +41,10 @@ pub(crate) struct SyncMode {
     /// The last turn ended before the node had nothing more to say.
     has_more: bool,
     now: Instant,
+    /// Events that found no room on their way to the link, without internal cache: how many were seen to be, and whether a
+    /// bulk is still to tell the peer what they did not.
+    unsent: u64,
+    owes_bulk: bool,
 }
 
 /// What the node asks of the kernel and was not done yet.
@@ -71,7 +73,7 @@ impl KernelWork {
             }
             KernelRequest::Flush(which) => context.flush_kernel(which),
         }
-        if self.commit.entries.len().max(self.injection.len()) >= CHANGES {
+        if self.commit.entries.len().max(self.injection.len()) >= context.kernel.changes_a_call() {
             self.apply(context);
         }
     }
@@ -104,6 +106,8 @@ impl SyncMode {
             next_link: None,
             has_more: false,
             now,
+            unsent: 0,
+            owes_bulk: false,
         }
     }
 
@@ -177,7 +181,8 @@ impl SyncMode {
 
     /// When something is to be done next without any input.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let at_once = self.has_more.then_some(self.now);
+        let is_unfinished = self.has_more || !self.work.flushed.is_empty();
+        let at_once = is_unfinished.then_some(self.now);
         let others = [self.node.next_deadline(), self.links.next_deadline()];
         others.into_iter().flatten().chain(at_once).min()
     }
@@ -193,6 +198,7 @@ impl SyncMode {
             self.links.use_link(poller, now, link);
         }
         self.release();
+        self.make_up_for_unsent(context);
         // What has to wait for room waits in the node, which says that it has more to do.
         let mut left = SENT_A_TURN;
         while left > 0
@@ -213,6 +219,7 @@ impl SyncMode {
         }
         self.has_more = left == 0;
         self.work.apply(context);
+        context.delete(&mut self.work.flushed);
         while let Some(notice) = self.links.next_notice() {
             if let link::Notice::LimitChanged(limit) = notice {
                 self.node.set_datagram_limit(limit);
@@ -220,6 +227,21 @@ impl SyncMode {
             if let Some(line) = words::of_link(&notice, &self.links) {
                 context.say(&line);
             }
+        }
+    }
+
+    /// Without internal cache, what finds no room on its way to the link is lost. It is said, and when there is room again all
+    /// is told anew.
+    fn make_up_for_unsent(&mut self, context: &mut Context) {
+        let unsent = self.node.statistics().direct_dropped;
+        if unsent != self.unsent {
+            let text =
+                format!("the link is too slow: {} events were not sent", unsent - self.unsent);
+            context.say(&Line::warning(text).limited("reports of events that were not sent"));
+            (self.unsent, self.owes_bulk) = (unsent, true);
+        } else if self.owes_bulk && self.node.has_room() && !self.links.is_held() {
+            self.owes_bulk = false;
+            self.node.on_request(context.now, ctsync::Request::Bulk);
         }
     }
 

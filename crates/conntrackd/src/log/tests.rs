@@ -9,6 +9,7 @@ use flow::text::CivilTime;
 
 use super::*;
 use crate::control::Request;
+use crate::control::client::AskError;
 use crate::surroundings::Surroundings;
 
 const NOW: Instant = Instant(3_000_000_000);
@@ -26,8 +27,8 @@ impl System for Clock {
         false
     }
 
-    fn ask(&self, _: &Path, _: Request, _: &mut dyn Write) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn ask(&self, _: &Path, _: Request, _: &mut dyn Write) -> Result<(), AskError> {
+        Err(AskError::Daemon(io::ErrorKind::NotFound.into()))
     }
 
     fn now_s(&self) -> u64 {

@@ -10,6 +10,7 @@ use flow::text::CivilTime;
 
 use super::*;
 use crate::control::Request;
+use crate::control::client::AskError;
 
 const START: Instant = Instant(5_000_000_000);
 const PID: u32 = 7;
@@ -26,8 +27,8 @@ impl System for Environment {
         false
     }
 
-    fn ask(&self, _: &Path, _: Request, _: &mut dyn Write) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn ask(&self, _: &Path, _: Request, _: &mut dyn Write) -> Result<(), AskError> {
+        Err(AskError::Daemon(io::ErrorKind::NotFound.into()))
     }
 
     fn now_s(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use conntrackd::control::Request;
+use conntrackd::control::client::AskError;
 use conntrackd::report::Exit;
 use conntrackd::run::run;
 use conntrackd::surroundings::{Surroundings, System};
@@ -38,8 +39,8 @@ impl System for Double<'_> {
         self.interfaces.contains(&name)
     }
 
-    fn ask(&self, _: &Path, _: Request, _: &mut dyn Write) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn ask(&self, _: &Path, _: Request, _: &mut dyn Write) -> Result<(), AskError> {
+        Err(AskError::Daemon(io::ErrorKind::NotFound.into()))
     }
 
     fn now_s(&self) -> u64 {

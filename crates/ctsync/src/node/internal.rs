@@ -146,6 +146,12 @@ impl Node {
         }
     }
 
+    pub(super) fn merge_unwanted(&mut self, flow: &impl FlowRead) {
+        let found = self.out.flows.find(&Key::of_flow(flow));
+        let alive = found.slot.filter(|slot| self.out.flows.is_alive(*slot));
+        self.seen(alive.map(Item::Flow));
+    }
+
     /// A dump differs from the cache: if it was to repair a loss, it has.
     pub(super) fn repaired(&mut self, origin: Origin) {
         self.statistics.repaired += u64::from(origin == Origin::Others);

@@ -199,7 +199,14 @@ impl Node {
         }
     }
 
-    /// The same for an expectation. Without internal cache expectations are not sent.
+    /// A dump shows a flow that the filter does not want, by a state that it has now. If it did once, its entry stays as it
+    /// was: the flow has not ended.
+    pub fn on_dumped_unwanted(&mut self, now: Instant, flow: &impl FlowRead) {
+        self.begin_turn(now);
+        self.merge_unwanted(flow);
+    }
+
+    /// [`on_dumped_flow`](Self::on_dumped_flow) for an expectation. Without internal cache expectations are not sent.
     pub fn on_dumped_expectation(
         &mut self,
         now: Instant,

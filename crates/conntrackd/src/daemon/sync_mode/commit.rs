@@ -45,7 +45,8 @@ impl CommitRun {
             context.kernel.commit.commit(&self.entries, |entry, Failure { stage, errno }| {
                 let verb = if stage == Stage::Destroy { "destroy" } else { "create" };
                 let reason = error_text(&std::io::Error::from_raw_os_error(errno));
-                let line = Line::error(format!("commit-{verb}: {reason}")).limited("commit");
+                let line = Line::error(format!("commit-{verb}: {reason}"))
+                    .limited("entries that can't be committed");
                 if say(log, now, &line) {
                     log.flow(|out| lines::entry(out, entry, clock));
                 }

@@ -22,6 +22,7 @@ fn which(table: Table) -> Which {
 /// Whether a dump is compared with the internal cache, and whether the peer hears of it.
 fn compares(purpose: Purpose) -> Option<Origin> {
     match purpose {
+        // What is new is not told, but an end that was missed is: nobody would ever learn of it.
         Purpose::FillCache => Some(Origin::Own),
         Purpose::AfterOverrun | Purpose::Poll => Some(Origin::Others),
         Purpose::Bulk | Purpose::Flush | Purpose::Print(_) => None,
@@ -83,7 +84,10 @@ impl SyncMode {
                 node.on_request(now, Request::DumpPart);
             }
             match (subject, compared) {
-                (Subject::Flow(flow), _) if !wanted.admits(flow) => {}
+                (Subject::Flow(flow), Some(_)) if !wanted.admits(flow) => {
+                    node.on_dumped_unwanted(now, flow);
+                }
+                (Subject::Flow(flow), None) if !wanted.admits(flow) => {}
                 (Subject::Flow(flow), Some(origin)) => node.on_dumped_flow(now, flow, origin),
                 (Subject::Flow(flow), None) => match job.purpose {
                     Purpose::Bulk => node.on_dumped_flow(now, flow, Origin::Others),
@@ -117,8 +121,8 @@ impl SyncMode {
                 }
             }
             Step::Ended(job, outcome) => match (compares(job.purpose), outcome) {
-                (Some(origin), DumpOutcome::Complete) => {
-                    self.node.on_request(now, Request::DumpEnds(origin));
+                (Some(_), DumpOutcome::Complete) => {
+                    self.node.on_request(now, Request::DumpEnds(Origin::Others));
                 }
                 (Some(_), DumpOutcome::Interrupted) => {
                     // What was not in it may be there all the same.
@@ -144,6 +148,7 @@ impl SyncMode {
     pub(crate) fn has_room_for_dump(&self, context: &Context) -> bool {
         match context.kernel.dump.running().map(|job| job.purpose) {
             Some(Purpose::Bulk) => self.node.has_room(),
+            Some(Purpose::Flush) => self.work.flushed.is_empty(),
             Some(Purpose::Print(client)) => {
                 !context.control.is_waiting(client) || context.control.room(client) > 0
             }

@@ -68,7 +68,8 @@ impl Injection {
             let (done, failed) = of_kind(counters.of(&change.entry), change.kind);
             *done = done.saturating_sub(1);
             *failed += 1;
-            let line = Line::warning(failure_text(&change.entry, failure)).limited("inject");
+            let line = Line::warning(failure_text(&change.entry, failure))
+                .limited("changes of the other node that can't be made");
             if say(log, now, &line) {
                 log.flow(|out| lines::entry(out, &change.entry, clock));
             }

@@ -6,7 +6,7 @@ use ctnetlink::Table;
 
 use crate::wake::ClientId;
 
-/// The most dumps that wait.
+/// The most dumps for clients that wait. Of every other kind there is one at most for each table.
 pub const MOST_JOBS: usize = 64;
 
 /// What the entries are for.
@@ -43,7 +43,7 @@ pub enum Asked {
     Waits,
     /// The same dump waits already and has not begun: it will do for both.
     Merged,
-    /// [`MOST_JOBS`] wait already.
+    /// It is for a client, and [`MOST_JOBS`] wait already.
     Refused,
 }
 
@@ -56,7 +56,7 @@ impl Jobs {
     pub(super) fn ask(&mut self, job: Job) -> Asked {
         if self.0.contains(&job) {
             Asked::Merged
-        } else if self.0.len() >= MOST_JOBS {
+        } else if matches!(job.purpose, Purpose::Print(_)) && self.0.len() >= MOST_JOBS {
             Asked::Refused
         } else {
             self.0.push_back(job);
@@ -81,5 +81,29 @@ impl Jobs {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ctnetlink::Table;
+
+    use super::{Asked, Job, Jobs, MOST_JOBS, Purpose};
+    use crate::wake::ClientId;
+
+    #[test]
+    fn clients_cannot_keep_other_dumps_out() {
+        let mut jobs = Jobs::default();
+        let job = |purpose| Job { purpose, table: Table::Flows };
+        for number in 0..MOST_JOBS {
+            let client = ClientId(u32::try_from(number).unwrap());
+            assert_eq!(jobs.ask(job(Purpose::Print(client))), Asked::Waits);
+        }
+        assert_eq!(jobs.ask(job(Purpose::Print(ClientId(1000)))), Asked::Refused);
+        assert_eq!(jobs.ask(job(Purpose::Bulk)), Asked::Waits);
+        assert_eq!(jobs.ask(job(Purpose::Bulk)), Asked::Merged);
+        jobs.forget(job(Purpose::Print(ClientId(0))));
+        jobs.forget(job(Purpose::Print(ClientId(1))));
+        assert_eq!(jobs.ask(job(Purpose::Print(ClientId(1000)))), Asked::Waits);
     }
 }
