@@ -134,7 +134,6 @@ impl Ftfw {
         self.steps = self.steps.saturating_add(earned).min(MOST_STEPS);
         self.heard_at = now;
         let hello = message.flags.contains(Flags::HELLO);
-        self.say_hello_back |= hello;
         if message.flags.contains(Flags::HELLO_BACK) && self.greeting == Greeting::Said {
             self.greeting = Greeting::Answered;
             self.answered_at = Some(now);
@@ -149,6 +148,9 @@ impl Ftfw {
             self.before += 1;
             return Ok(Verdict::Drop);
         }
+        // Whoever starts anew so soon that its HELLO seems old goes on greeting until that is understood: an answer now would
+        // let it take acknowledgements of its former numbers for those of the new ones.
+        self.say_hello_back |= hello;
         let content = message.content(Mode::Ftfw)?;
         if started {
             self.begin(out);

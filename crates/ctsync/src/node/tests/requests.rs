@@ -8,7 +8,7 @@ use crate::node::{
     ExternalCache, KernelRequest, LinkId, ModeConfig, Node, Notice, Output, Request, Sending, Which,
 };
 use crate::time::{Duration, Instant};
-use crate::wire::{Carrier, Control, DatagramLimit, Stamp};
+use crate::wire::{Carrier, Control, DatagramLimit, Flags, Frames, Stamp};
 
 const T: Instant = Instant(0);
 const ALARM: ModeConfig = ModeConfig::Alarm { refresh_s: 60, cache_timeout_s: 180 };
@@ -295,4 +295,38 @@ fn whoever_is_late_finds_nothing_due_for_ever() {
         assert!(next > now, "{next:?}");
         now = next;
     }
+}
+
+#[test]
+fn a_peer_that_starts_again_at_once_is_answered_when_that_is_understood() {
+    let greets = |sequence| {
+        let mut bytes = Vec::new();
+        let stamp = Stamp { greeting: Flags::HELLO, sequence: Sequence(sequence) };
+        Control::Resync.encode(stamp, &mut bytes);
+        bytes
+    };
+    let answers = |node: &mut Node, now, bytes: &[u8]| {
+        node.on_datagram(now, LinkId(0), bytes);
+        event(node, EventKind::Update, &flow(1));
+        let mut answered = false;
+        while let Some(output) = node.next_output() {
+            if let Output::Send(bytes) = output {
+                let messages = Frames::new(bytes).map(|frame| frame.unwrap().message().unwrap());
+                answered |= messages
+                    .fold(false, |any, message| any | message.flags.contains(Flags::HELLO_BACK));
+            }
+        }
+        answered
+    };
+    let mut node = node(|_| {});
+    assert!(answers(&mut node, T, &greets(100)));
+    for number in 101..150 {
+        assert!(!answers(&mut node, ms(10), &message(1, number, EventKind::New, false)));
+    }
+    // It may be a late one. If it is not, and were answered, the peer would take our acknowledgements of its former numbers
+    // for those of the new ones, and not ask again.
+    assert!(!answers(&mut node, ms(700), &greets(101)));
+    assert_eq!(node.statistics().before, 1);
+    assert!(answers(&mut node, ms(2700), &greets(103)));
+    assert_eq!(node.statistics().before, 1);
 }
