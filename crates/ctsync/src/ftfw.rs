@@ -20,7 +20,7 @@ const ACK_AT_LATEST: Duration = Duration::from_secs(2);
 /// Longest time between two repetitions of the same thing.
 const RESEND_AT_MOST: Duration = Duration::from_secs(40);
 /// Ended flows that are kept for a full resend queue, or the size of that if it is larger.
-const DEAD_AT_LEAST: usize = 4096;
+pub(crate) const DEAD_AT_LEAST: usize = 4096;
 /// A resend queue so small that acknowledgements fill it must not keep back what was pushed out.
 const ROOM_AT_LEAST: usize = 8;
 /// How much is sent again at once, and the pause after it.

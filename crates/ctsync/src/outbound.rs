@@ -46,7 +46,9 @@ impl Outbound {
         let node = self.entry(item).map_or(NONE, |entry| entry.node);
         match self.queues.node(node).map(|node| node.list) {
             Some(List::Transmit) => {}
-            Some(List::Resend | List::Parked) => self.queues.shift(node, List::Transmit),
+            Some(List::Resend | List::Parked | List::TooLong) => {
+                self.queues.shift(node, List::Transmit);
+            }
             None => {
                 let node = self.queues.push(List::Transmit, item);
                 if let Some((cache, slot)) = self.cache_mut(item)

@@ -30,9 +30,11 @@ pub(crate) enum List {
     Resend,
     /// Sent, not acknowledged, and pushed out of the full resend queue: sent again as soon as there is room.
     Parked,
+    /// Too long for any datagram: sent when a larger one fits the link.
+    TooLong,
 }
 
-const LISTS: usize = 3;
+const LISTS: usize = 4;
 /// Control messages that wait to be sent before no further acknowledgements join them.
 pub(crate) const CONTROLS: usize = 256;
 
@@ -86,20 +88,22 @@ impl Queues {
     }
 
     fn ends(&mut self, list: List) -> &mut Ends {
-        let [transmit, resend, parked] = &mut self.lists;
+        let [transmit, resend, parked, too_long] = &mut self.lists;
         match list {
             List::Transmit => transmit,
             List::Resend => resend,
             List::Parked => parked,
+            List::TooLong => too_long,
         }
     }
 
     pub(crate) fn len(&self, list: List) -> usize {
-        let [transmit, resend, parked] = &self.lists;
+        let [transmit, resend, parked, too_long] = &self.lists;
         match list {
             List::Transmit => transmit.len,
             List::Resend => resend.len,
             List::Parked => parked.len,
+            List::TooLong => too_long.len,
         }
     }
 
@@ -109,11 +113,12 @@ impl Queues {
     }
 
     pub(crate) fn head(&self, list: List) -> Option<u32> {
-        let [transmit, resend, parked] = &self.lists;
+        let [transmit, resend, parked, too_long] = &self.lists;
         let ends = match list {
             List::Transmit => transmit,
             List::Resend => resend,
             List::Parked => parked,
+            List::TooLong => too_long,
         };
         (ends.head != NONE).then_some(ends.head)
     }

@@ -40,7 +40,7 @@ impl Line {
 
 /// The line of a node's notice; `None` for one that only the program needs.
 pub(crate) fn of_node(notice: &Notice, config: &Sync) -> Option<Line> {
-    Some(match notice {
+    Some(match *notice {
         Notice::ResyncRequested => Line::notice("resync requested"),
         Notice::ResyncRequestedByPeer => Line::notice("resync requested by other node"),
         Notice::BulkStarted => Line::notice("sending bulk update"),
@@ -63,14 +63,15 @@ pub(crate) fn of_node(notice: &Notice, config: &Sync) -> Option<Line> {
         Notice::PurgeBegins => Line::notice("flushing kernel conntrack table (scheduled)"),
         Notice::BadMessages { first, count: 1 } => {
             Line::warning(format!("refused a message of the other node: {first}"))
-                .limited(bad_message(first))
+                .limited(bad_message(&first))
         }
         Notice::BadMessages { first, count } => {
             Line::warning(format!("refused {count} messages of the other node, the first: {first}"))
-                .limited(bad_message(first))
+                .limited(bad_message(&first))
         }
-        Notice::TooLong { first, .. } => {
-            Line::error(format!("the MTU of the dedicated link is too small: {first}"))
+        Notice::TooLong { first, count } => {
+            let waiting = if count > 1 { format!(" ({count} messages)") } else { String::new() };
+            Line::error(format!("the MTU of the dedicated link is too small: {first}{waiting}"))
                 .limited("the MTU of the dedicated link is too small")
         }
         _ => return None,

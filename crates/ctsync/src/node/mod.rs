@@ -337,7 +337,7 @@ impl Node {
 
     /// Datagrams are shorter than this from now on: that of the link that is used.
     pub fn set_datagram_limit(&mut self, limit: DatagramLimit) {
-        self.config.limit = limit;
+        self.change_limit(limit);
     }
 
     /// Whether more of a dump for a bulk may come: without internal cache what is sent waits in a buffer of bounded length.

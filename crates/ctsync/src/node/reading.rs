@@ -96,7 +96,7 @@ impl Node {
         let queues = &self.out.queues;
         all.transmit_len = queues.len(List::Transmit);
         all.resend_len = queues.len(List::Resend);
-        all.parked_len = queues.len(List::Parked);
+        all.parked_len = queues.len(List::Parked).saturating_add(queues.len(List::TooLong));
         all
     }
 

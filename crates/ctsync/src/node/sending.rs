@@ -1,10 +1,11 @@
 //! The sending half: what waits in the queues into datagrams, and bulks into the queues.
 
 use super::{BULK_PAUSE, Cursor, KernelRequest, Node, Notice, Output, Replication, Which};
-use crate::cache::Slot;
+use crate::cache::{Life, Slot};
+use crate::ftfw::DEAD_AT_LEAST;
 use crate::queue::{Item, List};
 use crate::time::Instant;
-use crate::wire::{Control, Flags, Header, Mode, Room, TooLong};
+use crate::wire::{Control, DatagramLimit, Flags, Header, Mode, Room, TooLong};
 
 /// Who asks for everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,7 +37,7 @@ impl Node {
                 Ok(Room::Begins) => break,
                 Ok(Room::Joins) => {}
                 Err(error) => {
-                    self.out.release(number);
+                    self.lay_aside(number, item);
                     self.too_long(error);
                     continue;
                 }
@@ -58,6 +59,32 @@ impl Node {
                 Replication::Notrack(notrack) => notrack.sent_at = self.now,
                 Replication::Alarm(_) => {}
             }
+        }
+    }
+
+    /// Too long for any datagram: what the peer must learn sooner or later waits for larger ones.
+    fn lay_aside(&mut self, number: u32, item: Item) {
+        let dead = self.out.flows.len().saturating_sub(self.out.flows.alive());
+        let keeps = match self.out.entry(item).map(|entry| entry.life) {
+            Some(Life::Dead) => dead <= DEAD_AT_LEAST,
+            Some(_) => true,
+            None => false,
+        };
+        if keeps {
+            self.out.queues.shift(number, List::TooLong);
+        } else {
+            self.out.release(number);
+        }
+    }
+
+    /// Datagrams have another limit: what was too long is tried again if it is larger.
+    pub(super) fn change_limit(&mut self, limit: DatagramLimit) {
+        let before = std::mem::replace(&mut self.config.limit, limit);
+        if limit <= before {
+            return;
+        }
+        while let Some(number) = self.out.queues.head(List::TooLong) {
+            self.out.queues.shift(number, List::Transmit);
         }
     }
 

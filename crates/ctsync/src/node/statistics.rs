@@ -35,7 +35,7 @@ pub struct Statistics {
     pub transmit_len: usize,
     /// Elements of the resend queue.
     pub resend_len: usize,
-    /// Elements that wait for room in the resend queue.
+    /// Elements that wait for room in the resend queue, or for larger datagrams.
     pub parked_len: usize,
     /// Most elements of the resend queue (`ResendQueueSize`).
     pub resend_limit: usize,

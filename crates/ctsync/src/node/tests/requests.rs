@@ -5,7 +5,8 @@ use flow::EventKind;
 use super::{FTFW, NOTRACK, NOTRACK_BYPASSED, counts, event, flow, message, node, outputs, sent};
 use crate::Sequence;
 use crate::node::{
-    ExternalCache, KernelRequest, LinkId, ModeConfig, Node, Notice, Output, Request, Sending, Which,
+    CacheName, ExternalCache, KernelRequest, LinkId, ModeConfig, Node, Notice, Output, Request,
+    Sending, Which,
 };
 use crate::time::{Duration, Instant};
 use crate::wire::{Carrier, Control, DatagramLimit, Flags, Frames, Stamp};
@@ -329,4 +330,40 @@ fn a_peer_that_starts_again_at_once_is_answered_when_that_is_understood() {
     assert_eq!(node.statistics().before, 1);
     assert!(answers(&mut node, ms(2700), &greets(103)));
     assert_eq!(node.statistics().before, 1);
+}
+
+#[test]
+fn what_is_too_long_for_a_datagram_waits_until_it_fits() {
+    for mode in [FTFW, NOTRACK] {
+        let mut node = node(|config| config.mode = mode);
+        event(&mut node, EventKind::New, &flow(1));
+        assert_eq!(sent(&mut node), [Some(EventKind::New)]);
+        let tiny = DatagramLimit::of(68, Carrier::UdpIpv4);
+        node.set_datagram_limit(tiny);
+        event(&mut node, EventKind::New, &flow(2));
+        event(&mut node, EventKind::Destroy, &flow(1));
+        let (_, notices) = outputs(&mut node);
+        assert!(matches!(notices[..], [Notice::TooLong { count: 2, .. }]), "{notices:?}");
+        node.set_datagram_limit(tiny);
+        assert_eq!(
+            outputs(&mut node),
+            (vec![], vec![]),
+            "as long as nothing changes, nothing is tried"
+        );
+        node.set_datagram_limit(DatagramLimit::of(1500, Carrier::UdpIpv4));
+        assert_eq!(sent(&mut node), [Some(EventKind::New), Some(EventKind::Destroy)]);
+        assert_eq!(outputs(&mut node), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn ends_that_are_too_long_do_not_fill_the_cache() {
+    let mut node = node(|config| config.limit = DatagramLimit::of(68, Carrier::UdpIpv4));
+    for number in 0..10_000 {
+        event(&mut node, EventKind::New, &flow(number));
+        event(&mut node, EventKind::Destroy, &flow(number));
+        outputs(&mut node);
+    }
+    let figures = node.flow_figures(CacheName::Internal);
+    assert!((1..5000).contains(&figures.objects), "{figures:?}");
 }
