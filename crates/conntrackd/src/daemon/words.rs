@@ -1,6 +1,6 @@
 //! What the daemon says of what happens, in upstream's words where upstream has some.
 
-use ctsync::{LinkId, Notice, Which};
+use ctsync::{CacheName, LinkId, Notice, Which};
 use sys::error_text::error_text;
 
 use crate::config::Sync;
@@ -73,6 +73,14 @@ pub(crate) fn of_node(notice: &Notice, config: &Sync) -> Option<Line> {
             let waiting = if count > 1 { format!(" ({count} messages)") } else { String::new() };
             Line::error(format!("the MTU of the dedicated link is too small: {first}{waiting}"))
                 .limited("the MTU of the dedicated link is too small")
+        }
+        Notice::CacheFull { cache, count } => {
+            let (name, kind) = match cache {
+                CacheName::Internal => ("internal", "entries for the full internal cache"),
+                CacheName::External => ("external", "entries for the full external cache"),
+            };
+            let text = format!("the {name} cache is full (HashLimit): no room for {count} entries");
+            Line::warning(text).limited(kind)
         }
         _ => return None,
     })

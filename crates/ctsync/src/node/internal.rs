@@ -3,7 +3,7 @@
 use flow::{EventKind, Expectation, FlowRead, Mark};
 
 use super::tail::Tail;
-use super::{DIRECT_LIMIT, Node, Origin, Replication, Which};
+use super::{CacheName, DIRECT_LIMIT, Node, Origin, Replication, Which};
 use crate::Sequence;
 use crate::cache::{Found, Key, Life, Slot};
 use crate::queue::Item;
@@ -209,7 +209,7 @@ impl Node {
             }
             None => match cache.insert(self.now, (key, found.fingerprint), body, tail) {
                 Some(slot) => slot,
-                None => return,
+                None => return self.found_no_room(CacheName::Internal),
             },
         };
         let item = item(slot);

@@ -94,6 +94,8 @@ pub struct Node {
     /// Bad messages since the last output: the first of each kind, and how many.
     bad: [Option<(DecodeError, u32)>; Counter::ALL.len()],
     too_long: Option<(TooLong, u32)>,
+    /// Entries that found no room since the last output: in the internal caches, in the external ones.
+    without_room: [u32; 2],
     sending: Sending,
     datagram: Vec<u8>,
     scratch: Vec<u8>,
@@ -143,6 +145,7 @@ impl Node {
             pending: VecDeque::new(),
             bad: Default::default(),
             too_long: None,
+            without_room: [0; 2],
             sending: Sending::Open,
             datagram: Vec::new(),
             scratch: Vec::new(),
@@ -363,13 +366,30 @@ impl Node {
         {
             return Some(Notice::PeerStarted);
         }
-        let (first, count) = self.bad.iter_mut().find_map(Option::take)?;
-        Some(Notice::BadMessages { first, count })
+        if let Some((first, count)) = self.bad.iter_mut().find_map(Option::take) {
+            return Some(Notice::BadMessages { first, count });
+        }
+        let counts =
+            [CacheName::Internal, CacheName::External].into_iter().zip(&mut self.without_room);
+        let (cache, count) = counts
+            .map(|(cache, count)| (cache, std::mem::take(count)))
+            .find(|(_, count)| *count > 0)?;
+        Some(Notice::CacheFull { cache, count })
     }
 
     fn begin_turn(&mut self, now: Instant) {
         self.now = self.now.max(now);
         (self.bulk_budget, self.commit_budget) = (BULK_STEP, COMMIT_STEP);
+    }
+
+    /// A cache had no room for an entry.
+    fn found_no_room(&mut self, cache: CacheName) {
+        let [internal, external] = &mut self.without_room;
+        let count = match cache {
+            CacheName::Internal => internal,
+            CacheName::External => external,
+        };
+        *count = count.saturating_add(1);
     }
 
     fn push(&mut self, output: Output<'static>) {

@@ -4,7 +4,7 @@ use flow::EventKind;
 
 use super::commit::COMMIT_TIMEOUT_S;
 use super::sending::Asker;
-use super::{ExternalCache, KernelRequest, LinkId, Node, Output, Replication};
+use super::{CacheName, ExternalCache, KernelRequest, LinkId, Node, Output, Replication};
 use crate::Sequence;
 use crate::cache::{Found, Key, Life, Slot};
 use crate::ftfw::Verdict;
@@ -123,7 +123,8 @@ impl Node {
             }
             None => cache.insert(self.now, (key, found.fingerprint), body, &[]),
         };
-        if let (Some(slot), Replication::Alarm(alarm)) = (slot, &mut self.replication) {
+        let Some(slot) = slot else { return self.found_no_room(CacheName::External) };
+        if let Replication::Alarm(alarm) = &mut self.replication {
             alarm.arm_expiry(self.now, which, slot);
         }
     }

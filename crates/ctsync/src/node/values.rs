@@ -2,7 +2,7 @@
 
 use flow::{EventKind, Expectation, Flow};
 
-use super::Restored;
+use super::{CacheName, Restored};
 use crate::Sequence;
 use crate::wire::{DatagramLimit, DecodeError, TooLong};
 
@@ -229,7 +229,16 @@ pub enum Notice {
     /// The peer has started, and knows nothing of what was sent before (FTFW). Nothing is done about it: its flows in the
     /// external cache may be all that is left of them.
     PeerStarted,
-    /// Messages fit into no datagram and were dropped: the MTU is too small.
+    /// A cache is full (`HashLimit`): what was new did not get in. Until a resync, or a change of the same flow, it is not
+    /// asked for again.
+    CacheFull {
+        /// Which cache.
+        cache: CacheName,
+        /// How many entries.
+        count: u32,
+    },
+    /// Messages fit into no datagram: the MTU is too small. What they tell of is sent when it is larger; without internal
+    /// cache it is lost.
     TooLong {
         /// The first of them.
         first: TooLong,

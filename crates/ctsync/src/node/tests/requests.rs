@@ -367,3 +367,16 @@ fn ends_that_are_too_long_do_not_fill_the_cache() {
     let figures = node.flow_figures(CacheName::Internal);
     assert!((1..5000).contains(&figures.objects), "{figures:?}");
 }
+
+#[test]
+fn a_full_cache_is_one_notice() {
+    let mut node = node(|config| config.hash_limit = 10);
+    for number in 0..30 {
+        event(&mut node, EventKind::New, &flow(number));
+        node.on_datagram(T, LinkId(0), &message(number, number.into(), EventKind::New, false));
+    }
+    let full = |cache| Notice::CacheFull { cache, count: 20 };
+    let expected = [full(CacheName::Internal), full(CacheName::External)];
+    assert_eq!(outputs(&mut node).1, expected);
+    assert_eq!((outputs(&mut node).1, counts(&node)), (vec![], [10, 10]));
+}
