@@ -38,10 +38,7 @@ pub(crate) fn paced(first: u32, count: u32, rate: u32) -> io::Result<()> {
 
 /// Creates batch after batch; `pause` gets the number of flows created so far.
 fn put(first: u32, count: u32, most: u32, pause: impl Fn(u32)) -> io::Result<()> {
-    let end = first
-        .checked_add(count)
-        .filter(|end| *end <= mix::LIMIT)
-        .ok_or_else(|| io::Error::other(format!("at most {} flows", mix::LIMIT)))?;
+    let end = mix::end(first, count)?;
     let socket = Socket::open(0).map_err(open_error)?;
     let mut buffer = vec![0; BUFFER_LEN];
     let mut batch = Vec::new();

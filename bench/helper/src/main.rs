@@ -3,12 +3,17 @@
 //! ```text
 //! bench-helper fill FIRST COUNT             creates flows FIRST .. FIRST + COUNT of the mix
 //! bench-helper fill FIRST COUNT RATE        the same at RATE flows a second; prints the microseconds that it took
+//! bench-helper churn FIRST COUNT RATE SECONDS SEED
+//!                                           creates, updates and ends flows of these; prints how many of each, how many
+//!                                           changes were refused, and the microseconds that it took
+//! bench-helper remove FIRST COUNT           ends these flows
 //! bench-helper follow OTHER COUNT           creates COUNT flows one by one; prints after how many microseconds each one
 //!                                           is an event in the network namespace of the file OTHER, or `lost'
 //! bench-helper dump                         reads the whole table, prints datagrams and bytes
 //! bench-helper measure TIMES OUTPUT CMD ..  runs CMD, standard output to OUTPUT; prints what it used as JSON
 //! ```
 
+mod churn;
 mod dump;
 mod fill;
 mod follow;
@@ -18,8 +23,10 @@ mod mix;
 use std::io;
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: fill FIRST COUNT [RATE] | follow OTHER COUNT | dump | measure TIMES OUTPUT CMD ..";
+use churn::Churn;
+
+const USAGE: &str = "usage: fill FIRST COUNT [RATE] | churn FIRST COUNT RATE SECONDS SEED | \
+     remove FIRST COUNT | follow OTHER COUNT | dump | measure TIMES OUTPUT CMD ..";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +44,8 @@ fn run(words: &[&str]) -> io::Result<()> {
     match words {
         ["fill", first, count] => fill::run(number(first)?, number(count)?),
         ["fill", first, count, rate] => fill::paced(number(first)?, number(count)?, number(rate)?),
+        ["churn", words @ ..] => churn::run(churn(words)?),
+        ["remove", first, count] => churn::remove(number(first)?, number(count)?),
         ["follow", other, count] => follow::run(other, number(count)?),
         ["dump"] => dump::run(),
         ["measure", times, output, program, words @ ..] => {
@@ -44,6 +53,17 @@ fn run(words: &[&str]) -> io::Result<()> {
         }
         _ => Err(io::Error::other(USAGE)),
     }
+}
+
+fn churn(words: &[&str]) -> io::Result<Churn> {
+    let [first, count, rate, seconds, seed] = words else { return Err(io::Error::other(USAGE)) };
+    Ok(Churn {
+        first: number(first)?,
+        count: number(count)?,
+        rate: number(rate)?,
+        seconds: number(seconds)?,
+        seed: number(seed)?,
+    })
 }
 
 fn number(word: &str) -> io::Result<u32> {

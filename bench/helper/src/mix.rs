@@ -5,6 +5,7 @@
 //! 1 SCTP. A quarter has a mark, one of 64 a zone. Addresses are those of RFC 1918, 2544, 3849, 4193 and 5737. Timeouts
 //! are hours and days, so that none ends during a run.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ctnetlink::{FlowRequest, NatRange};
@@ -19,6 +20,12 @@ pub(crate) const LIMIT: u32 = 1 << 23;
 const UNREPLIED: Status = Status::CONFIRMED;
 const REPLIED: Status = UNREPLIED.union(Status::SEEN_REPLY);
 const ASSURED: Status = REPLIED.union(Status::ASSURED);
+
+/// The end of the range of `count` flows from `first` on, if there are so many.
+pub(crate) fn end(first: u32, count: u32) -> io::Result<u32> {
+    let end = first.checked_add(count).filter(|end| *end <= LIMIT);
+    end.ok_or_else(|| io::Error::other(format!("at most {LIMIT} flows")))
+}
 
 /// The request that creates flow `index`.
 pub(crate) fn flow(index: u32) -> FlowRequest {
