@@ -22,7 +22,7 @@ bitflags::bitflags! {
         const SRC_NAT_DONE = 1 << 7;
         /// `IPS_DST_NAT_DONE`: destination translation was decided, perhaps to none.
         const DST_NAT_DONE = 1 << 8;
-        /// `IPS_DYING`: removed from the table, its end not yet reported.
+        /// `IPS_DYING`: it ends. Set before its end is reported and before it is taken out of the table, in this order.
         const DYING = 1 << 9;
         /// `IPS_FIXED_TIMEOUT`: packets do not renew the timeout.
         const FIXED_TIMEOUT = 1 << 10;

@@ -5,7 +5,9 @@
 //! left of a broken dump on the socket is passed over by its number, and until it has come to its end the kernel refuses
 //! the next one (`EBUSY`), which is a failure like others.
 //!
-//! A dump is no snapshot: entries may come twice.
+//! A dump is no snapshot: entries may come twice. A flow that is ending (`IPS_DYING`) is passed over. The kernel tells its
+//! end first and takes it out of the table after that, and whoever makes it end may be put aside in between by the reader
+//! of the event: such a flow may be in a part that was filled long after its end was told.
 
 mod jobs;
 
@@ -17,6 +19,7 @@ use ctnetlink::wire::{MessageKind, RawMessage, Sequence, Subsystem};
 use ctnetlink::{DumpFilter, Exchange, Expects, FlowView, Reply, Request, Table};
 use ctsync::Subject;
 use ctsync::time::{Duration, Instant};
+use flow::{FlowRead, Status};
 use sys::netlink::{OpenError, Socket};
 
 use super::events::with_subject;
@@ -245,8 +248,13 @@ fn take(
     for reply in exchange.replies(datagram) {
         match reply? {
             Reply::Message(message) => {
-                let is_handed_on =
-                    is_entry(table, &message) && with_subject(table, &message, &mut each).is_ok();
+                let is_handed_on = is_entry(table, &message)
+                    && with_subject(table, &message, |subject| {
+                        if !is_ending(&subject) {
+                            each(subject);
+                        }
+                    })
+                    .is_ok();
                 counters.unknown_type += u64::from(!is_handed_on);
             }
             Reply::End { interrupted: false } => return Ok(Some(DumpOutcome::Complete)),
@@ -254,6 +262,12 @@ fn take(
         }
     }
     Ok(None)
+}
+
+/// Whether the end of a flow was told already, or is being told.
+fn is_ending(subject: &Subject<'_, FlowView<'_>>) -> bool {
+    let Subject::Flow(flow) = subject else { return false };
+    flow.status().is_some_and(|status| status.contains(Status::DYING))
 }
 
 /// Entries come as the message that makes one.

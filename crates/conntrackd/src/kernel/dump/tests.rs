@@ -7,7 +7,7 @@ use ctnetlink::wire::{
 };
 use ctnetlink::{Table, encode_flow};
 use ctsync::time::{Duration, Instant};
-use flow::{AddressPair, Flow, L4Key, PerDirection, Ports, Protocol, Tuple};
+use flow::{AddressPair, Flow, L4Key, PerDirection, Ports, Protocol, Status, Tuple};
 
 use super::{Asked, Dump, DumpCounters, Job, MOST_JOBS, Purpose, Step};
 use crate::wake::ClientId;
@@ -50,12 +50,17 @@ fn at(seconds: u32) -> Instant {
 }
 
 fn entry(sequence: u32, port: u16, flags: MessageFlags) -> Vec<u8> {
+    entry_of(sequence, port, flags, Status::CONFIRMED)
+}
+
+fn entry_of(sequence: u32, port: u16, flags: MessageFlags, status: Status) -> Vec<u8> {
     let original = Tuple {
         addresses: AddressPair::V4 { src: [192, 0, 2, 1].into(), dst: [192, 0, 2, 2].into() },
         protocol: Protocol::Udp,
         key: L4Key::Ports(Ports { src: port, dst: 53 }),
     };
-    let flow = Flow::new(PerDirection { original, reply: original.inverted() });
+    let tuples = PerDirection { original, reply: original.inverted() };
+    let flow = Flow { status: Some(status), ..Flow::new(tuples) };
     message(0x0100, sequence, flags, |out| encode_flow(out, &flow))
 }
 
@@ -131,6 +136,18 @@ fn entries_come_part_by_part_and_the_end_says_if_it_was_disturbed() {
     assert_eq!((dump.deadline(), dump.running()), (None, None));
     let counters = DumpCounters { ended: 2, interrupted: 1, ..DumpCounters::default() };
     assert_eq!(dump.counters(), counters);
+}
+
+#[test]
+fn a_flow_whose_end_is_told_is_not_part_of_a_dump() {
+    let ending = Status::CONFIRMED | Status::ASSURED | Status::DYING;
+    let mut dump =
+        dump([[entry(1, 1, MULTI), entry_of(1, 2, MULTI, ending), entry(1, 3, MULTI)].concat()]);
+    assert_eq!(dump.ask(FILL), Asked::Waits);
+    assert!(matches!(dump.begin(at(0)), Step::Began(FILL)));
+    let mut count = 0;
+    assert!(matches!(step(&mut dump, at(0), &mut count), Step::Part(FILL)));
+    assert_eq!((count, dump.counters().unknown_type), (2, 0));
 }
 
 #[test]
