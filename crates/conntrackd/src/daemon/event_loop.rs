@@ -341,6 +341,10 @@ impl<'r, 'a> Daemon<'r, 'a> {
         if let Err(error) = self.service.on_deadline(now) {
             self.say(&words::of_service(&error).limited("failed notifications"));
         }
+        let events = self.working.as_ref().and_then(|working| working.kernel.events.as_ref());
+        if events.is_some_and(|events| events.resync().awaits_reading(now)) {
+            self.read_events(now);
+        }
         let Some(Working { kernel, polling, .. }) = &mut self.working else { return };
         let is_resync = kernel.events.as_mut().is_some_and(|events| events.resync_mut().take(now));
         let is_poll = polling.as_mut().is_some_and(|(interval, at)| {

@@ -177,10 +177,13 @@ impl EventSource {
                 Ok(taken) => {
                     datagrams = datagrams.saturating_add(taken);
                     if taken < wanted {
+                        // If it is an error that ended the call, it comes with the next one.
+                        self.resync.caught_up();
                         return Ok(Taken { datagrams, has_more: false });
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.resync.caught_up();
                     return Ok(Taken { datagrams, has_more: false });
                 }
                 Err(error) if error.raw_os_error() == Some(NO_BUFFERS) => {
