@@ -8,6 +8,7 @@
 //! | NEW | an entry, unless there is one |
 //! | UPDATE, part of a dump | changes the entry, or makes one |
 //! | DESTROY | the line of the event and its traffic, if there is an entry, which goes |
+//! | part of a dump, and an event spoke of the flow since that part may have been filled | nothing |
 //! | not part of a whole dump | the line of the entry, without counters; the entry goes |
 //!
 //! To poll is to dump again and again. Behaviour: the cases `stats_mode` and `polling` of the conformance set.
@@ -15,8 +16,8 @@
 mod slab;
 mod store;
 
-use ctsync::CacheCounters;
 use ctsync::time::Instant;
+use ctsync::{CacheCounters, DumpMemory};
 use flow::text::{LocalTime, plain};
 use flow::{Counters, Direction, EventKind, Flow, FlowRead};
 
@@ -78,6 +79,9 @@ pub struct StatsMode {
     traffic: Counters,
     /// Number of the dump that is under way, or was the last.
     dump: u8,
+    memory: DumpMemory,
+    /// Flows in which a dump differed from what was known.
+    differed: u64,
     /// Where the search for flows that were not part of the dump goes on.
     purge: Option<u32>,
     line: Vec<u8>,
@@ -92,6 +96,8 @@ impl StatsMode {
             counters: CacheCounters::default(),
             traffic: Counters::default(),
             dump: 0,
+            memory: DumpMemory::default(),
+            differed: 0,
             purge: None,
             line: Vec::new(),
         }
@@ -104,7 +110,8 @@ impl StatsMode {
         kind: EventKind,
         flow: &impl FlowRead,
     ) -> Option<LogLine<'_>> {
-        let known = self.store.find(flow);
+        let (fingerprint, known) = self.store.find(flow);
+        self.memory.note(fingerprint);
         match (kind, known) {
             (EventKind::New, Some(number)) => self.touch(number),
             (EventKind::Update, Some(number)) => self.update(number, flow),
@@ -126,24 +133,43 @@ impl StatsMode {
         None
     }
 
-    /// A dump of the table begins: at the start, as a resync, or as a poll. One that was under way does not count.
+    /// A dump of the table begins that is compared with what is known: a resync or a poll. One that was under way does not
+    /// count. At the start, when nothing is known, flows of a dump come without this.
     pub fn dump_begins(&mut self) {
         self.dump = self.dump.wrapping_add(1);
+        self.memory.begin();
         self.purge = None;
+    }
+
+    /// The next part of the dump begins.
+    pub fn dump_part(&mut self) {
+        self.memory.boundary();
     }
 
     /// A flow of the dump that the filter wants.
     pub fn on_dumped(&mut self, now: &Now<'_>, flow: &impl FlowRead) {
         match self.store.find(flow) {
-            Some(number) => self.update(number, flow),
-            None => self.insert(now, flow),
+            (fingerprint, known) if self.memory.is_outdated(fingerprint) => {
+                if let Some(number) = known {
+                    self.touch(number);
+                }
+            }
+            (_, Some(number)) => {
+                self.differed += u64::from(self.store.merge_dumped(number, flow));
+                self.counters.updated += 1;
+                self.touch(number);
+            }
+            (_, None) => {
+                self.differed += u64::from(self.memory.runs());
+                self.insert(now, flow);
+            }
         }
     }
 
     /// A flow of the dump that the filter does not want now. If it did, by a state that the flow had, the entry stays as
     /// it was: the flow has not ended.
     pub fn on_dumped_unwanted(&mut self, flow: &impl FlowRead) {
-        if let Some(number) = self.store.find(flow) {
+        if let (_, Some(number)) = self.store.find(flow) {
             self.touch(number);
         }
     }
@@ -152,6 +178,7 @@ impl StatsMode {
     ///
     /// Not to be called after a dump that the kernel calls disturbed, since flows may be missing from it: begin another.
     pub fn dump_ends(&mut self) {
+        self.memory.end();
         self.purge = Some(0);
     }
 
@@ -167,6 +194,7 @@ impl StatsMode {
         {
             self.purge = Some(number.saturating_add(1));
             write_line(&mut self.line, now, &flow);
+            self.differed += 1;
             self.remove(number);
             return Purged::Flow(line(&self.line));
         }
@@ -211,6 +239,11 @@ impl StatsMode {
     /// What happened to entries.
     pub fn counters(&self) -> CacheCounters {
         self.counters
+    }
+
+    /// How often a dump differed from what was known of a flow, and so repaired it.
+    pub fn differed(&self) -> u64 {
+        self.differed
     }
 
     /// Packets and bytes of both directions of the flows that ended (`traffic processed`).

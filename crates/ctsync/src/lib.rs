@@ -17,6 +17,7 @@
 
 mod alarm;
 mod cache;
+mod dump_memory;
 mod ftfw;
 mod node;
 mod notrack;
@@ -28,6 +29,7 @@ mod timers;
 pub mod wire;
 
 pub use cache::CacheCounters;
+pub use dump_memory::DumpMemory;
 pub use node::{
     CacheCursor, CacheFigures, CacheName, CachedExpectation, CachedFlow, Config, Event,
     ExternalCache, InternalCache, KernelRequest, KnownFlow, LinkId, ModeConfig, Node, Notice,

@@ -425,7 +425,8 @@ impl<'r, 'a> Daemon<'r, 'a> {
             events: lost,
             repaired: match self.working.as_ref().map(|working| &working.mode) {
                 Some(Mode::Sync(sync)) => sync.node().statistics().repaired,
-                Some(Mode::Statistics(_)) | None => 0,
+                Some(Mode::Statistics(statistics)) => statistics.repaired(),
+                None => 0,
             },
         });
         Runtime {

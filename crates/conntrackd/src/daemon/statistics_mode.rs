@@ -61,7 +61,6 @@ impl<'a> StatisticsMode<'a> {
         let Self { state, system, .. } = self;
         let local = |second| system.civil_time(second);
         let time = time(now, system.now_s(), &local);
-        state.dump_begins();
         let KernelSide { dump, wanted, .. } = kernel;
         let outcome = dump.run(Table::Flows, |subject| {
             if let Subject::Flow(flow) = subject
@@ -73,6 +72,11 @@ impl<'a> StatisticsMode<'a> {
         // Nothing was known before, so nothing can be gone.
         let _outcome = outcome.map_err(|error| StartError::FirstDump(Table::Flows, error))?;
         Ok(())
+    }
+
+    /// Flows that dumps have repaired.
+    pub(super) fn repaired(&self) -> u64 {
+        self.state.differed()
     }
 
     /// A change of the kernel's table.
@@ -104,8 +108,12 @@ impl<'a> StatisticsMode<'a> {
         let local = |second| system.civil_time(second);
         let time = time(now, system.now_s(), &local);
         let KernelSide { dump, wanted, .. } = &mut *context.kernel;
+        let mut is_first = true;
         let step = dump.on_ready(now, |job, subject| {
             let Subject::Flow(flow) = subject else { return };
+            if job.purpose != Purpose::Flush && std::mem::take(&mut is_first) {
+                state.dump_part();
+            }
             match (job.purpose, wanted.admits(flow)) {
                 (Purpose::Flush, true) => flushed.push(FlowKey::of(flow)),
                 (Purpose::Flush, false) => {}

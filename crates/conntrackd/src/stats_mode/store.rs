@@ -18,7 +18,7 @@ use hashbrown::HashTable;
 use super::slab::{NOWHERE, Slab};
 
 /// A tracker's state by its number; the rest of what a tracker tells is not shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Unknown,
     Tcp(u8),
@@ -109,12 +109,13 @@ impl Store {
         self.table.len()
     }
 
-    /// The number of the entry of a flow.
-    pub(super) fn find(&self, flow: &impl FlowRead) -> Option<u32> {
+    /// The secret hash of a flow's key, and the number of its entry.
+    pub(super) fn find(&self, flow: &impl FlowRead) -> (u64, Option<u32>) {
         let key = key_of(flow);
+        let fingerprint = self.hasher.hash_one(key);
         let is_meant =
             |number: &u32| self.entries.get(*number).is_some_and(|entry| entry.key() == key);
-        self.table.find(self.hasher.hash_one(key), is_meant).copied()
+        (fingerprint, self.table.find(fingerprint, is_meant).copied())
     }
 
     /// Makes the entry of a flow that has none. `None` if there is no room.
@@ -173,6 +174,17 @@ impl Store {
         }
         self.merge_reply(number, flow);
         self.merge_rare(number, flow);
+    }
+
+    /// The same with what a dump tells, that is all but a mark of 0. Whether what changes in a flow has changed.
+    pub(super) fn merge_dumped(&mut self, number: u32, flow: &impl FlowRead) -> bool {
+        let seen = |entry: &Entry| (entry.status, entry.mark, entry.state);
+        let before = self.entries.get(number).map(seen);
+        if let Some(entry) = self.entries.get_mut(number) {
+            entry.mark = 0;
+        }
+        self.merge(number, flow);
+        self.entries.get(number).map(seen) != before
     }
 
     fn merge_reply(&mut self, number: u32, flow: &impl FlowRead) {

@@ -267,6 +267,44 @@ fn events_during_a_dump_count_as_part_of_it() {
 }
 
 #[test]
+fn what_an_event_said_is_newer_than_the_dump() {
+    for parts in 0..4 {
+        let mut mode = mode();
+        for port in [1, 2] {
+            mode.on_event(&at(0), EventKind::New, &udp(port));
+        }
+        mode.dump_begins();
+        mode.on_event(&at(1), EventKind::Destroy, &udp(1));
+        mode.on_event(&at(1), EventKind::Update, &Flow { mark: Some(Mark(7)), ..udp(2) });
+        for _ in 0..parts {
+            mode.dump_part();
+        }
+        mode.on_dumped(&at(1), &udp(1));
+        mode.on_dumped(&at(1), &udp(2));
+        mode.dump_ends();
+        assert_eq!(purge(&mut mode, 1), [""; 0]);
+        // From the second part on what it says was true after the events.
+        let is_newer = parts >= 2;
+        assert_eq!(mode.flow_count(), 1 + usize::from(is_newer), "{parts}");
+        let lines = listed(&mode, 1).concat();
+        assert_eq!(lines.contains(" mark=7 "), !is_newer, "{parts} {lines}");
+        assert_eq!(mode.differed(), if is_newer { 2 } else { 0 }, "{parts}");
+    }
+}
+
+#[test]
+fn a_dump_does_not_tell_a_mark_of_0() {
+    let mut mode = mode();
+    for (port, mark) in [(1, 9), (2, 0)] {
+        mode.on_event(&at(0), EventKind::New, &Flow { mark: Some(Mark(mark)), ..udp(port) });
+    }
+    let dumped = [1, 2].map(|port| Flow { mark: None, ..udp(port) });
+    assert_eq!(dump(&mut mode, 1, &dumped), [""; 0]);
+    assert!(listed(&mode, 1).iter().all(|line| line.contains(" mark=0 ")));
+    assert_eq!(mode.differed(), 1);
+}
+
+#[test]
 fn a_flow_that_the_filter_wants_no_more_stays_as_it_was() {
     let mut mode = mode();
     mode.on_event(&at(0), EventKind::New, &udp(1));

@@ -49,7 +49,7 @@ impl Node {
     pub(super) fn flow_event(&mut self, kind: EventKind, origin: Origin, flow: &impl FlowRead) {
         let key = Key::of_flow(flow);
         let found = self.out.flows.find(&key);
-        self.dump.note(found.fingerprint);
+        self.dump.memory.note(found.fingerprint);
         if kind == EventKind::Destroy {
             if let Some(slot) = found.slot.filter(|slot| self.out.flows.is_alive(*slot)) {
                 self.end_entry(Item::Flow(slot), origin);
@@ -87,7 +87,7 @@ impl Node {
         let record = ExpectationRecord::from_expectation(expectation, self.parts());
         let key = Key::of_expectation(&record);
         let found = self.out.expectations.find(&key);
-        self.dump.note(found.fingerprint);
+        self.dump.memory.note(found.fingerprint);
         if kind == EventKind::Destroy {
             let alive = found.slot.filter(|slot| self.out.expectations.is_alive(*slot));
             if let Some(slot) = alive {
@@ -114,7 +114,7 @@ impl Node {
         let key = Key::of_flow(flow);
         let found = self.out.flows.find(&key);
         let alive = found.slot.filter(|slot| self.out.flows.is_alive(*slot));
-        if self.dump.is_outdated(found.fingerprint) {
+        if self.dump.memory.is_outdated(found.fingerprint) {
             self.seen(alive.map(Item::Flow));
             return;
         }
@@ -162,7 +162,7 @@ impl Node {
         let key = Key::of_expectation(&record);
         let found = self.out.expectations.find(&key);
         let alive = found.slot.filter(|slot| self.out.expectations.is_alive(*slot));
-        if self.dump.is_outdated(found.fingerprint) {
+        if self.dump.memory.is_outdated(found.fingerprint) {
             self.seen(alive.map(Item::Expectation));
             return;
         }

@@ -272,7 +272,7 @@ impl Node {
             }
             Request::PurgeKernel => {}
             Request::DumpBegins(which) => self.dump.begin(which),
-            Request::DumpPart => self.dump.boundary(),
+            Request::DumpPart => self.dump.memory.boundary(),
             Request::DumpEnds(origin) => self.end_dump(origin),
             Request::DumpFailed => {
                 self.dump.end();
