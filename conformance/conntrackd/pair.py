@@ -24,6 +24,8 @@ OTHER = {"a": "b", "b": "a"}
 PORT = 3780
 # Codes of the control socket.
 INTERNAL, EXTERNAL, STATISTICS, NETWORK, FLUSH, COMMIT = 16, 17, 21, 28, 45, 46
+LARGE_BUFFER = """	NetlinkBufferSize 134217728
+	NetlinkBufferSizeMaxGrowth 268435456"""
 # Exit code of a script that cannot run here.
 CANNOT_RUN = 77
 INSIDE = "CONNTRACKD_PAIR_INSIDE"
@@ -90,6 +92,17 @@ def programs():
     )
 
 
+def helper():
+    """Builds the helper of the benchmarks, which makes and changes flows quickly, and returns its path."""
+    root = Path(__file__).resolve().parents[2]
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or root / "target").resolve()
+    manifest = root / "bench/helper/Cargo.toml"
+    words = ["cargo", "build", "--quiet", "--release", "--manifest-path", manifest, "--target-dir", target]
+    if subprocess.run(words).returncode != 0:
+        raise Failure("bench/helper does not build")
+    return target / "release/bench-helper"
+
+
 def found(program):
     """The path of a program."""
     path = shutil.which(program, path=ENVIRONMENT["PATH"])
@@ -120,9 +133,14 @@ class Pair:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def remove(self):
+        """Drops the namespaces, and with them their tables, before the script ends."""
+        for node in NODES:
+            run("ip", "netns", "delete", node)
+
     # -------------------------------------------------------------------------------------------------- daemons
 
-    def configuration(self, node, mode="FTFW", settings="", general="", options=""):
+    def configuration(self, node, mode="FTFW", settings="", general="", options="", events=LARGE_BUFFER):
         """One UDP link, large buffers: what is lost is then lost by the link or by a daemon."""
         return f"""Sync {{
 	Mode {mode} {{
@@ -146,8 +164,7 @@ General {{
 	UNIX {{
 		Path {self.directory / node / "control"}
 	}}
-	NetlinkBufferSize 134217728
-	NetlinkBufferSizeMaxGrowth 268435456
+{events}
 {general}
 }}
 """
