@@ -4,15 +4,10 @@ use std::io;
 use std::os::fd::AsFd;
 
 use ctnetlink::bpf::{self, Coverage, Program};
+use ctnetlink::client::attach_filter;
 use flow::filter::{AddressSet, EventFilter, NumberSet, Rule};
-use sys::socket_filter::{self, Instruction};
 
 use crate::config::{Filter, Listed, Policy, ProtocolName};
-
-/// A program shorter than this is not worth another attempt.
-const SHORTEST: usize = 64;
-/// `ENOMEM`, the same number on every machine that Linux runs on.
-const OUT_OF_MEMORY: i32 = 12;
 
 /// The filter of a configuration. `number` looks the name of a protocol up ([`crate::config::protocols::number`]); a
 /// name that it does not know is no member, of which the reader of the configuration has warned.
@@ -57,29 +52,12 @@ pub fn attach(
     filter: &EventFilter,
     ignored: Option<u32>,
 ) -> io::Result<Coverage> {
-    let mut most = bpf::LONGEST.saturating_sub(Program::IGNORING);
-    loop {
-        let mut program = bpf::compile(filter, most);
-        if let Some(port_id) = ignored {
-            program = program.ignoring(port_id);
+    attach_filter(socket, |most| match ignored {
+        None => bpf::compile(filter, most),
+        Some(port_id) => {
+            bpf::compile(filter, most.saturating_sub(Program::IGNORING)).ignoring(port_id)
         }
-        let instructions = program.instructions.iter().map(|instruction| Instruction {
-            code: instruction.code,
-            skip_if_true: instruction.skip_if_true,
-            skip_if_false: instruction.skip_if_false,
-            operand: instruction.operand,
-        });
-        match socket_filter::attach(socket.as_fd(), instructions) {
-            Ok(()) => return Ok(program.coverage),
-            Err(error) if error.raw_os_error() != Some(OUT_OF_MEMORY) => return Err(error),
-            Err(error) => {
-                most = program.instructions.len().saturating_sub(1).min(most / 2);
-                if most < SHORTEST {
-                    return Err(error);
-                }
-            }
-        }
-    }
+    })
 }
 
 #[cfg(test)]

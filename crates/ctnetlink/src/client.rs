@@ -1,6 +1,7 @@
 //! Requests over a socket: [`Exchange`] driven by a [`Transport`].
 
 mod batch;
+mod event_socket;
 
 use std::io;
 
@@ -54,7 +55,14 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 }
 
-pub use batch::{BatchBounds, BatchClient};
+impl<T: PollTransport + ?Sized> PollTransport for Box<T> {
+    fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        (**self).try_receive(buffer)
+    }
+}
+
+pub use batch::{BatchBounds, BatchClient, open_for_batches};
+pub use event_socket::{EventSocket, EventsTaken, Growth, attach_filter};
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]

@@ -27,7 +27,7 @@ mod request;
 mod timeout_policy;
 pub mod wire;
 
-pub use batch::{Answer, Batch};
+pub use batch::{Answer, Batch, WrittenRequest};
 pub use conntrack::{
     CpuStatistics, DumpFilter, FlowAttributes, FlowRequest, FlowView, NatRange, StatusFilter,
     TableStatistics, TupleFields, encode_flow,

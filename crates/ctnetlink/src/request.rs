@@ -45,7 +45,7 @@ pub enum CreateMode {
 }
 
 impl CreateMode {
-    fn flags(self) -> MessageFlags {
+    pub(crate) fn flags(self) -> MessageFlags {
         match self {
             Self::CreateOnly => MessageFlags::CREATE | MessageFlags::EXCL,
             Self::CreateOrUpdate => MessageFlags::CREATE,

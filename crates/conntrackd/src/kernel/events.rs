@@ -14,25 +14,21 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use ctnetlink::client::{EventSocket, EventsTaken, Growth};
 use ctnetlink::wire::{Messages, RawMessage};
 use ctnetlink::{DecodeError, EventMessage, ExpectationAttributes, FlowView, Table, group};
 use ctsync::Subject;
 use ctsync::time::Instant;
 use flow::EventKind;
-use sys::netlink::{Datagram, OpenError, Slots, Socket};
+use sys::netlink::{Datagram, OpenError, Slots};
 
 use crate::config::Events;
-use buffer::Growth;
 
 pub use buffer::BufferNotice;
 pub use overrun::OverrunResync;
 
-/// An event has some hundred bytes; a security context can be long.
-const SLOT_BYTES: usize = 4096;
 /// What an event takes of the receive buffer at most: 1280 bytes were measured for flows of every kind (Linux 6.18).
 const EVENT_BYTES: usize = 2560;
-/// The buffer was full (`ENOBUFS`).
-const NO_BUFFERS: i32 = 105;
 
 /// Which events are wanted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -98,13 +94,10 @@ pub struct Taken {
 /// The socket that hears of changes.
 #[derive(Debug)]
 pub struct EventSource {
-    socket: Socket,
-    slots: Slots,
-    growth: Growth,
+    socket: EventSocket,
     notices: VecDeque<BufferNotice>,
     resync: OverrunResync,
     counters: EventCounters,
-    buffer_bytes: usize,
 }
 
 impl EventSource {
@@ -114,30 +107,27 @@ impl EventSource {
     ///
     /// If the socket cannot be opened or does not take an option.
     pub fn open(settings: &Events) -> io::Result<Self> {
-        let socket = Socket::open(0).map_err(|error| match error {
+        let to_usize = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let max_bytes = to_usize(settings.buffer_max_bytes);
+        let mut socket = EventSocket::open(max_bytes).map_err(|error| match error {
             OpenError::Open(error) | OpenError::Bind(error) => error,
         })?;
         if settings.is_reliable {
-            socket.set_reliable()?;
+            socket.socket().set_reliable()?;
         }
-        let to_usize = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
         let mut notices = VecDeque::new();
-        let buffer_bytes = if let Some(bytes) = settings.buffer_bytes {
+        if let Some(bytes) = settings.buffer_bytes {
             // The kernel makes it twice as large.
-            socket.set_receive_buffer(to_usize(bytes.get()) / 2)?
+            socket.set_buffer(to_usize(bytes.get()) / 2)?;
         } else {
             notices.push_back(BufferNotice::OfSystem);
-            socket.receive_buffer()?
-        };
-        notices.push_back(BufferNotice::Set { bytes: buffer_bytes });
+        }
+        notices.push_back(BufferNotice::Set { bytes: socket.buffer_bytes() });
         Ok(Self {
             socket,
-            slots: Slots::new(Slots::MOST, SLOT_BYTES),
-            growth: Growth::new(to_usize(settings.buffer_max_bytes)),
             notices,
             resync: OverrunResync::new(settings.overrun_resync),
             counters: EventCounters::default(),
-            buffer_bytes,
         })
     }
 
@@ -147,7 +137,7 @@ impl EventSource {
     ///
     /// If the right is missing.
     pub fn subscribe(&self, groups: EventGroups) -> io::Result<()> {
-        groups.numbers().iter().try_for_each(|group| self.socket.join(*group))
+        groups.numbers().iter().try_for_each(|group| self.socket.socket().join(*group))
     }
 
     /// Hands the events that wait to `each`, at most `limit`.
@@ -167,14 +157,13 @@ impl EventSource {
         while datagrams < limit {
             let counters = &mut self.counters;
             let wanted = limit.saturating_sub(datagrams).min(Slots::MOST);
-            let result =
-                self.socket.try_receive_many(&mut self.slots, wanted, |datagram| match datagram {
-                    Datagram::Whole(bytes) => hand_on(bytes, counters, &mut each),
-                    Datagram::Cut(_) => counters.catch_failed += 1,
-                    Datagram::Foreign => counters.foreign += 1,
-                });
-            match result {
-                Ok(taken) => {
+            let result = self.socket.receive(wanted, |datagram| match datagram {
+                Datagram::Whole(bytes) => hand_on(bytes, counters, &mut each),
+                Datagram::Cut(_) => counters.catch_failed += 1,
+                Datagram::Foreign => counters.foreign += 1,
+            });
+            match result? {
+                EventsTaken::Datagrams(taken) => {
                     datagrams = datagrams.saturating_add(taken);
                     if taken < wanted {
                         // If it is an error that ended the call, it comes with the next one.
@@ -182,34 +171,21 @@ impl EventSource {
                         return Ok(Taken { datagrams, has_more: false });
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.resync.caught_up();
-                    return Ok(Taken { datagrams, has_more: false });
-                }
-                Err(error) if error.raw_os_error() == Some(NO_BUFFERS) => {
-                    self.overrun(now);
+                EventsTaken::Overrun(growth) => {
+                    self.overrun(now, growth);
                     let Some(left) = overruns_left.checked_sub(1) else { break };
                     overruns_left = left;
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(Taken { datagrams, has_more: true })
     }
 
-    fn overrun(&mut self, now: Instant) {
+    fn overrun(&mut self, now: Instant, growth: Growth) {
         self.counters.overruns += 1;
         self.counters.catch_failed += 1;
         self.resync.lost(now);
-        let socket = &self.socket;
-        let notice = self.growth.grow(self.buffer_bytes, |bytes| {
-            // The kernel makes it twice as large.
-            socket.set_receive_buffer(bytes).unwrap_or(bytes)
-        });
-        if let Some(BufferNotice::Doubled { bytes }) = notice {
-            self.buffer_bytes = bytes;
-        }
-        self.notices.extend(notice);
+        self.notices.extend(BufferNotice::of(growth));
     }
 
     /// What is to be said of the buffer, oldest first. Take it after [`EventSource::open`] and after each read.
@@ -234,12 +210,12 @@ impl EventSource {
 
     /// `current buffer size (in bytes)`.
     pub fn buffer_bytes(&self) -> usize {
-        self.buffer_bytes
+        self.socket.buffer_bytes()
     }
 
     /// How many events the empty buffer holds. A flow that is made or deleted makes one, a replaced one two.
     pub fn room(&self) -> usize {
-        (self.buffer_bytes / EVENT_BYTES).max(1)
+        (self.socket.buffer_bytes() / EVENT_BYTES).max(1)
     }
 
     /// How many events were lost since the socket was opened, exactly. It wraps.
@@ -248,7 +224,7 @@ impl EventSource {
     ///
     /// If the kernel does not say (before Linux 4.12).
     pub fn drops(&self) -> io::Result<u32> {
-        self.socket.drops()
+        self.socket.socket().drops()
     }
 }
 

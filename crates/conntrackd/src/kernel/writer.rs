@@ -15,7 +15,7 @@ mod request;
 use std::collections::HashMap;
 use std::io;
 
-use ctnetlink::client::{BatchBounds, BatchClient, PollTransport};
+use ctnetlink::client::{BatchBounds, BatchClient, PollTransport, open_for_batches};
 use ctnetlink::wire::Sequence;
 use ctnetlink::{Answer, CreateMode, ExpectationRequest, Request};
 use ctsync::wire::Restored;
@@ -27,15 +27,6 @@ use request::Parts;
 
 pub use attempt::{Failure, Stage};
 pub use request::FlowKey;
-
-/// Requests a batch. More bring nothing.
-const MOST_REQUESTS: usize = 256;
-/// What is asked for as receive buffer, which the kernel doubles.
-const RECEIVE_BUFFER: usize = 256 * 1024;
-/// What a refusal takes of the receive buffer at most: 832 bytes were measured (Linux 6.18).
-const REFUSAL_BYTES: usize = 1280;
-/// Bytes a batch, as far as the send buffer has room.
-const MOST_BYTES: usize = 96 * 1024;
 
 /// An entry of a table.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -109,19 +100,9 @@ impl Writer<Socket> {
     ///
     /// If the socket cannot be opened.
     pub fn open() -> io::Result<Self> {
-        let socket = Socket::open(0).map_err(|error| match error {
+        let (socket, bounds) = open_for_batches().map_err(|error| match error {
             OpenError::Open(error) | OpenError::Bind(error) => error,
         })?;
-        socket.set_short_refusals()?;
-        // The system may allow no more than it has: then batches are smaller.
-        let receive_bytes = match socket.set_receive_buffer(RECEIVE_BUFFER) {
-            Ok(bytes) => bytes,
-            Err(_) => socket.receive_buffer()?,
-        };
-        let bounds = BatchBounds {
-            requests: (receive_bytes / REFUSAL_BYTES).clamp(1, MOST_REQUESTS),
-            bytes: MOST_BYTES.min(socket.send_buffer()? / 2),
-        };
         let port_id = socket.port_id()?;
         Ok(Self::new(socket, port_id, bounds))
     }
