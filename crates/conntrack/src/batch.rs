@@ -11,7 +11,7 @@ use crate::command::Command;
 use crate::labels::LabelOptions;
 use crate::options::{CommandName, Options, Table};
 use crate::report::{BatchError, Exit, Failure};
-use crate::run::{KernelClient, Mode, Session, parse};
+use crate::run::{Idle, Mode, Session, parse};
 use crate::surroundings::Surroundings;
 
 /// A line is cut here; the rest counts as the next line.
@@ -68,7 +68,7 @@ pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit
         let line = line.and_then(|words| Line::prepare(number, &words, surroundings));
         lines.push(line.map_err(at_line(number))?);
     }
-    let mut idle = Vec::new();
+    let mut idle = Idle::default();
     for line in &lines {
         line.run(surroundings, &mut idle).map_err(at_line(line.number))?;
     }
@@ -91,11 +91,7 @@ impl Line {
         Ok(Self { number, name, options, labels, command })
     }
 
-    fn run(
-        &self,
-        surroundings: &mut Surroundings<'_>,
-        idle: &mut Vec<KernelClient>,
-    ) -> Result<Exit, Failure> {
+    fn run(&self, surroundings: &mut Surroundings<'_>, idle: &mut Idle) -> Result<Exit, Failure> {
         let mut session = Session {
             surroundings,
             name: self.name,

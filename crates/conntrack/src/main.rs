@@ -27,5 +27,9 @@ fn main() -> ExitCode {
         kernel: &RealKernel(&end),
         system: &RealSystem::default(),
     });
+    if let (Exit::Interrupted, Some(signal)) = (exit, end.wish()) {
+        // If that fails, the exit code says the same to a shell.
+        let _ = signal.end_process();
+    }
     exit.into()
 }

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use ctnetlink::client::Transport;
+use ctnetlink::client::{BatchBounds, PollTransport, Transport, open_for_batches};
 use flow::text::CivilTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sys::netlink::{OpenError, Socket};
-use sys::signal::EndSignals;
+use sys::signal::{EndSignal, EndSignals};
 use sys::wait::{Interest, wait};
 
 use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
@@ -23,11 +23,11 @@ const OWNER_FOR_US: u64 = 100_000;
 /// Netlink protocol number of netfilter in `/proc/net/netlink`.
 const NETLINK_NETFILTER: &str = "12";
 
-/// The wish to end: SIGINT and SIGTERM, once events are watched.
+/// The wish to end: SIGINT and SIGTERM, once events are watched or the table is changed.
 #[derive(Debug, Default)]
 pub struct End {
     signals: OnceCell<EndSignals>,
-    wished: Cell<bool>,
+    wish: Cell<Option<EndSignal>>,
 }
 
 impl End {
@@ -40,6 +40,20 @@ impl End {
         }
         Ok(())
     }
+
+    /// Takes a signal that has come; whether there was one.
+    fn take(&self) -> io::Result<bool> {
+        let taken = self.signals.get().map_or(Ok(None), EndSignals::take)?;
+        if taken.is_some() {
+            self.wish.set(taken);
+        }
+        Ok(taken.is_some())
+    }
+
+    /// The signal that came last.
+    pub fn wish(&self) -> Option<EndSignal> {
+        self.wish.get()
+    }
 }
 
 /// The kernel that runs.
@@ -49,6 +63,21 @@ pub struct RealKernel<'e>(pub &'e End);
 impl Kernel for RealKernel<'_> {
     fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
         Ok(Box::new(Socket::open(0)?))
+    }
+
+    fn connect_for_batches(&self) -> Result<(Box<dyn PollTransport>, BatchBounds), OpenError> {
+        let (socket, bounds) = open_for_batches()?;
+        Ok((Box::new(socket), bounds))
+    }
+
+    fn hold_end(&self) -> io::Result<()> {
+        self.0.hold()
+    }
+
+    fn end_is_wished(&self) -> bool {
+        // A descriptor that cannot be read says nothing.
+        let _ = self.0.take();
+        self.0.wish().is_some()
     }
 
     fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource + '_>, OpenError> {
@@ -69,7 +98,7 @@ impl EventSource for EventSocket<'_> {
     }
 
     fn wait(&mut self) -> io::Result<Wake> {
-        let Some(signals) = self.end.signals.get().filter(|_| !self.end.wished.get()) else {
+        let Some(signals) = self.end.signals.get().filter(|_| self.end.wish().is_none()) else {
             return Ok(Wake::Stop);
         };
         let stdout = io::stdout();
@@ -78,8 +107,7 @@ impl EventSource for EventSocket<'_> {
             (stdout.as_fd(), Interest::ReaderGone),
             (self.socket.as_fd(), Interest::Readable),
         ])?;
-        if stop && signals.take()? {
-            self.end.wished.set(true);
+        if stop && self.end.take()? {
             return Ok(Wake::Stop);
         }
         Ok(if closed { Wake::OutputClosed } else { Wake::Readable })
@@ -121,7 +149,8 @@ impl<'e> RealStdout<'e> {
                 return wait([room]).map(|_| ());
             };
             let [stop, room] = wait([(signals.as_fd(), Interest::Readable), room])?;
-            if stop && signals.take()? && self.end.wished.replace(true) {
+            let was_wished = self.end.wish().is_some();
+            if stop && self.end.take()? && was_wished {
                 return Err(io::Error::other("ended by a second signal"));
             }
             if room {

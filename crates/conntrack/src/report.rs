@@ -22,6 +22,8 @@ pub enum Exit {
     Failure = 1,
     /// The command line is wrong.
     Usage = 2,
+    /// A signal ended it in the middle: what a shell shows for a program that SIGINT ended.
+    Interrupted = 130,
     /// The reader of standard output went away: what a shell shows for a program that SIGPIPE ended.
     OutputClosed = 141,
 }
@@ -50,6 +52,8 @@ pub enum Failure {
     },
     /// Receiving events failed.
     Events(io::Error),
+    /// Signals cannot be held back.
+    Signals(io::Error),
     /// Standard output failed.
     Output(io::Error),
     /// A batch file cannot be opened.
@@ -98,9 +102,11 @@ impl Failure {
             Self::Usage(_) | Self::BatchFile { .. } | Self::Batch(_) => Exit::Usage,
             Self::AtLine { failure, .. } => failure.exit(),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OutputClosed,
-            Self::Open(_) | Self::Request { .. } | Self::Events(_) | Self::Output(_) => {
-                Exit::Failure
-            }
+            Self::Open(_)
+            | Self::Request { .. }
+            | Self::Events(_)
+            | Self::Signals(_)
+            | Self::Output(_) => Exit::Failure,
         }
     }
 
@@ -125,6 +131,7 @@ impl Failure {
             Self::Events(error) => {
                 format!("failed to received netlink event: {}", error_text(error))
             }
+            Self::Signals(error) => format!("cannot watch for signals: {}", error_text(error)),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
             Self::Output(error) => format!("cannot write the output: {}", error_text(error)),
             Self::BatchFile { name, .. } => format!("Failed to open file {name} for reading"),

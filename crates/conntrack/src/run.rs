@@ -11,7 +11,7 @@ mod tracking;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use ctnetlink::client::{Client, ClientError, DumpOutcome, Transport};
+use ctnetlink::client::{BatchClient, Client, ClientError, DumpOutcome, PollTransport, Transport};
 use ctnetlink::wire::Sequence;
 
 use crate::batch::{self, BatchFile};
@@ -27,6 +27,15 @@ use crate::values::OutputFlags;
 
 /// A client of whatever the kernel is.
 pub(crate) type KernelClient = Client<Box<dyn Transport>>;
+/// The same for batches.
+pub(crate) type KernelBatches = BatchClient<Box<dyn PollTransport>>;
+
+/// Clients that a line of a batch file left for the next one.
+#[derive(Default)]
+pub(crate) struct Idle {
+    clients: Vec<KernelClient>,
+    batches: Option<KernelBatches>,
+}
 
 /// Runs the program and returns how it ended. Everything it touches is in `surroundings`.
 pub fn run(surroundings: &mut Surroundings<'_>) -> Exit {
@@ -48,7 +57,7 @@ fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
     let (options, labels) = parse(words, surroundings.system, surroundings.stderr)?;
     let command = Command::new(&options, &labels);
     let (name, table) = options.command.unwrap_or((CommandName::Help, Table::Conntrack));
-    let (mode, idle) = (Mode::Single, &mut Vec::new());
+    let (mode, idle) = (Mode::Single, &mut Idle::default());
     Session { surroundings, name, table, mode, flags: options.output, labels: &labels, idle }
         .run(&command)
 }
@@ -119,7 +128,7 @@ pub(crate) struct Session<'s, 'a> {
     pub(crate) flags: OutputFlags,
     pub(crate) labels: &'s LabelOptions,
     /// Clients that a line of a batch left for the next one.
-    pub(crate) idle: &'s mut Vec<KernelClient>,
+    pub(crate) idle: &'s mut Idle,
 }
 
 impl Session<'_, '_> {
@@ -164,13 +173,26 @@ impl Session<'_, '_> {
     }
 
     fn connect(&mut self) -> Result<KernelClient, Failure> {
-        if let Some(client) = self.idle.pop() {
+        if let Some(client) = self.idle.clients.pop() {
             return Ok(client);
         }
         let transport = self.surroundings.kernel.connect().map_err(Failure::Open)?;
-        // Any number will do; upstream begins with the time.
+        Ok(Client::new(transport, self.first_sequence()))
+    }
+
+    fn connect_for_batches(&mut self) -> Result<KernelBatches, Failure> {
+        if let Some(batches) = self.idle.batches.take() {
+            return Ok(batches);
+        }
+        let opened = self.surroundings.kernel.connect_for_batches();
+        let (transport, bounds) = opened.map_err(Failure::Open)?;
+        Ok(BatchClient::new(transport, self.first_sequence(), bounds))
+    }
+
+    /// Any number will do; upstream begins with the time.
+    fn first_sequence(&self) -> Sequence {
         let first = u32::try_from(self.surroundings.system.now_us() / 1_000_000 % (1 << 31));
-        Ok(Client::new(transport, Sequence(first.unwrap_or_default())))
+        Sequence(first.unwrap_or_default())
     }
 
     fn refused(&self, error: ClientError) -> Failure {

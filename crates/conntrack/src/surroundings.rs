@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use ctnetlink::client::Transport;
+use ctnetlink::client::{BatchBounds, PollTransport, Transport};
 use flow::text::CivilTime;
 use sys::netlink::OpenError;
 
@@ -28,10 +28,16 @@ pub struct Surroundings<'a> {
     pub system: &'a dyn System,
 }
 
-/// Opens sockets.
+/// Opens sockets, and tells when the work on them is to end.
 pub trait Kernel {
     /// A socket for requests.
     fn connect(&self) -> Result<Box<dyn Transport>, OpenError>;
+    /// A socket for batches of changes, and how large these may be.
+    fn connect_for_batches(&self) -> Result<(Box<dyn PollTransport>, BatchBounds), OpenError>;
+    /// From now on SIGINT and SIGTERM do not end the program; [`Kernel::end_is_wished`] tells of them.
+    fn hold_end(&self) -> io::Result<()>;
+    /// Whether one of them has come since they are held back.
+    fn end_is_wished(&self) -> bool;
     /// A socket that receives events of these multicast groups (bit n for group n + 1).
     fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource + '_>, OpenError>;
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal as Number};
+use nix::sys::signal::{SigSet, Signal as Number, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// A signal that a program takes in its own time.
@@ -60,19 +60,47 @@ impl AsFd for Signals {
     }
 }
 
+/// A signal that wishes the end of a program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndSignal {
+    /// `SIGINT`.
+    Interrupt,
+    /// `SIGTERM`.
+    Terminate,
+}
+
+impl EndSignal {
+    /// Ends the process as the signal does that nobody holds back, so that who waits for it knows why. Returns only if
+    /// that fails.
+    pub fn end_process(self) -> io::Result<()> {
+        let number = match self {
+            Self::Interrupt => Number::SIGINT,
+            Self::Terminate => Number::SIGTERM,
+        };
+        // It waits until it is no longer held back.
+        raise(number)?;
+        Ok(SigSet::from(number).thread_unblock()?)
+    }
+}
+
 /// `SIGINT` and `SIGTERM` alone, held back like [`Signals`].
 #[derive(Debug)]
-pub struct EndSignals(Signals);
+pub struct EndSignals(SignalFd);
 
 impl EndSignals {
     /// Begins to hold them back. Call it before other threads start.
     pub fn hold() -> io::Result<Self> {
-        Signals::hold_those(&[Number::SIGINT, Number::SIGTERM]).map(Self)
+        Signals::hold_those(&[Number::SIGINT, Number::SIGTERM]).map(|Signals { fd }| Self(fd))
     }
 
-    /// Takes one signal that has come; whether there was one.
-    pub fn take(&self) -> io::Result<bool> {
-        Ok(self.0.take()?.is_some())
+    /// Takes one signal that has come.
+    pub fn take(&self) -> io::Result<Option<EndSignal>> {
+        let Some(info) = self.0.read_signal()? else { return Ok(None) };
+        let number = i32::try_from(info.ssi_signo).ok().and_then(|n| Number::try_from(n).ok());
+        Ok(Some(match number {
+            Some(Number::SIGTERM) => EndSignal::Terminate,
+            _ => EndSignal::Interrupt,
+        }))
     }
 }
 

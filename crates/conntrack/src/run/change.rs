@@ -1,24 +1,33 @@
 //! `-I`, `-A`, `-U`, `-D` and `-F` of flows.
 //!
-//! Updates and deletes read the table on one socket and act on another, entry by entry, so that memory does not grow
-//! with the table. An entry that is gone by then counts as gone, not as an error.
+//! Updates and deletes read the table on one socket and act on another, batch by batch, so that memory does not grow with
+//! the table. An entry that is gone by then counts as gone, not as an error. A refusal ends it; what went to the kernel
+//! together with the refused request was done and is shown. SIGINT ends it between two batches.
+
+use std::ops::Range;
 
 use ctnetlink::client::{ClientError, DumpOutcome};
-use ctnetlink::{CreateMode, DumpFilter, FlowRequest, FlowView, Request};
+use ctnetlink::{
+    Answer, CreateMode, DecodeError, DumpFilter, ExchangeError, FlowRequest, FlowView, KernelError,
+    Request,
+};
 use flow::{Family, FlowRead};
 
 use super::entries::Entries;
 use super::list::decode_error;
-use super::{KernelClient, Mode, Session, closing, unless_none};
+use super::{KernelBatches, Mode, Session, closing, unless_none};
 use crate::command::{Change, identify};
 use crate::frame::Frame;
 use crate::output::Output;
 use crate::printer::{Occasion, Printer};
 use crate::report::{Exit, Failure, message};
 use crate::select::Selection;
+use crate::surroundings::Kernel;
 
 const ENOENT: i32 = 2;
 const ENOSPC: i32 = 28;
+/// So many flows that are not selected are passed over between two looks at the signals.
+const LOOK_EVERY: u32 = 1024;
 
 impl Session<'_, '_> {
     pub(super) fn create(
@@ -28,7 +37,7 @@ impl Session<'_, '_> {
     ) -> Result<Exit, Failure> {
         let mut client = self.connect()?;
         client.execute(&Request::PutFlow(request, mode)).map_err(|error| self.refused(error))?;
-        self.idle.push(client);
+        self.idle.clients.push(client);
         if self.mode == Mode::Single {
             let what = match mode {
                 CreateMode::CreateOnly => "flow entries have been created.",
@@ -53,17 +62,7 @@ impl Session<'_, '_> {
     pub(super) fn delete(&mut self, selection: &Selection) -> Result<Exit, Failure> {
         // Labels and the kernel's times are not shown for what is deleted.
         let filter = DumpFilter { status: None, ..selection.kernel_filter() };
-        self.act(&filter, selection, "flow entries have been deleted.", |act, flow| {
-            let request = FlowRequest { id: flow.id(), ..identify(flow) };
-            match act.client.execute(&Request::DeleteFlow(&request)) {
-                Ok(()) => {}
-                Err(error) if is_gone(&error) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-            let printer = act.printer.without_kernel_times().without_labels();
-            act.entries.record(|out| printer.write_flow(out, flow, Occasion::Deleted));
-            Ok(())
-        })
+        self.act(&filter, selection, "flow entries have been deleted.", Deed::Delete)
     }
 
     pub(super) fn update(
@@ -72,50 +71,50 @@ impl Session<'_, '_> {
         change: &Change,
     ) -> Result<Exit, Failure> {
         let filter = DumpFilter { family: selection.family, ..DumpFilter::default() };
-        self.act(&filter, selection, "flow entries have been updated.", |act, flow| {
-            if change.is_met_by(flow) {
-                return Ok(());
-            }
-            let request = change.request_for(flow);
-            match act.client.execute(&Request::PutFlow(&request, CreateMode::UpdateOnly)) {
-                Ok(()) => {}
-                Err(error) if is_gone(&error) => return Ok(()),
-                // No rule of this namespace uses labels, so the flow has no room for them.
-                Err(error) if change.labels.is_some() && has_errno(&error, ENOSPC) => {
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-            act.show_again(&identify(flow))
-        })
+        self.act(&filter, selection, "flow entries have been updated.", Deed::Update(change))
     }
 
-    /// Walks the table and calls `on_match` for each flow that is selected.
+    /// Walks the table and does this to each flow that is selected.
     fn act(
         &mut self,
         filter: &DumpFilter,
         selection: &Selection,
         what: &str,
-        mut on_match: impl FnMut(&mut Act<'_, '_>, &FlowView<'_>) -> Result<(), ClientError>,
+        deed: Deed<'_>,
     ) -> Result<Exit, Failure> {
+        let kernel = self.surroundings.kernel;
         let mut reader = self.connect()?;
+        let client = self.connect_for_batches()?;
+        // From here on what was done is to be told.
+        kernel.hold_end().map_err(Failure::Signals)?;
+        let printer = Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system);
+        let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
         let mut act = Act {
-            client: self.connect()?,
-            printer: Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system),
-            entries: Entries::new(
-                Frame::of_changed_flows(self.flags),
-                Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal),
-            ),
+            client,
+            printer: deed.printer(printer),
+            entries: Entries::new(Frame::of_changed_flows(self.flags), output),
+            deed,
+            kernel,
+            waiting: Vec::new(),
+            texts: Vec::new(),
         };
         let request = Request::DumpFlows { filter, zero: false };
-        let walked: Result<DumpOutcome, ClientError> = reader.dump(&request, |message| {
+        let mut passed_over = 0;
+        let walked = reader.dump(&request, |message| {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
-            if selection.matches(&flow) { on_match(&mut act, &flow) } else { Ok(()) }
+            if selection.matches(&flow) {
+                return act.take(&flow);
+            }
+            passed_over = (passed_over + 1) % LOOK_EVERY;
+            if passed_over == 0 { act.look() } else { Ok(()) }
         });
+        // What was selected before the walk ended, however it did, is still to be done.
+        let walked = act.settle().map_err(Halt::Failed).and(walked);
         let Act { client, entries, .. } = act;
-        let outcome = match walked {
-            Ok(outcome) => outcome,
-            Err(error) => {
+        let (outcome, is_ended) = match walked {
+            Ok(outcome) => (outcome, false),
+            Err(Halt::Ended) => (DumpOutcome::Interrupted, true),
+            Err(Halt::Failed(error)) => {
                 let shown = entries.break_off();
                 return shown.and(Err(self.refused(error)));
             }
@@ -130,41 +129,151 @@ impl Session<'_, '_> {
                 unless_none(entries.finish_with_closing(outcome, stderr, what)?)
             }
         };
+        if is_ended {
+            return Ok(Exit::Interrupted);
+        }
         self.warn_if_interrupted(outcome);
-        self.idle.extend([reader, client]);
+        self.idle.clients.push(reader);
+        self.idle.batches = Some(client);
         Ok(exit)
+    }
+}
+
+/// What is done to flows.
+#[derive(Clone, Copy)]
+enum Deed<'c> {
+    Delete,
+    Update(&'c Change),
+}
+
+impl Deed<'_> {
+    /// Requests for each flow.
+    fn requests(self) -> usize {
+        match self {
+            Self::Delete => 1,
+            // The change, and a look at what it made.
+            Self::Update(_) => 2,
+        }
+    }
+
+    fn printer(self, printer: Printer<'_>) -> Printer<'_> {
+        match self {
+            Self::Delete => printer.without_kernel_times().without_labels(),
+            Self::Update(_) => printer.without_kernel_times(),
+        }
+    }
+
+    /// Whether a refusal only says that there is nothing to do.
+    fn passes_over(self, errno: i32) -> bool {
+        match (self, errno) {
+            (_, ENOENT) => true,
+            // No rule of this namespace uses labels, so the flow has no room for them.
+            (Self::Update(change), ENOSPC) => change.labels.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// Why a walk ended early.
+enum Halt {
+    Failed(ClientError),
+    /// A signal.
+    Ended,
+}
+
+impl From<ClientError> for Halt {
+    fn from(error: ClientError) -> Self {
+        Self::Failed(error)
     }
 }
 
 /// The acting half of an update or a delete.
 struct Act<'p, 'o> {
-    client: KernelClient,
+    client: KernelBatches,
     printer: Printer<'p>,
     entries: Entries<'o>,
+    deed: Deed<'p>,
+    kernel: &'p dyn Kernel,
+    /// For each flow of the batch where in `texts` it is shown. Until the answer comes, it is nowhere if it is updated.
+    waiting: Vec<Range<usize>>,
+    texts: Vec<u8>,
 }
 
 impl Act<'_, '_> {
-    /// Shows a flow as it is now. One that has gone meanwhile is not shown and not counted.
-    fn show_again(&mut self, request: &FlowRequest) -> Result<(), ClientError> {
-        let printer = self.printer.without_kernel_times();
-        let Self { client, entries, .. } = self;
-        let shown = client.fetch(&Request::GetFlow(request), |message| {
-            let flow = FlowView::parse(message.body).map_err(decode_error)?;
-            entries.record(|out| printer.write_flow(out, &flow, Occasion::Listed));
-            Ok(())
+    /// Puts a flow into the batch.
+    fn take(&mut self, flow: &FlowView<'_>) -> Result<(), Halt> {
+        if !self.client.has_room_for(self.deed.requests()) {
+            self.settle()?;
+            self.look()?;
+        }
+        let named = identify(flow);
+        match self.deed {
+            Deed::Delete => {
+                let request = FlowRequest { id: flow.id(), ..named };
+                self.client.push(&Request::DeleteFlow(&request));
+                let start = self.texts.len();
+                self.printer.write_flow(&mut self.texts, flow, Occasion::Deleted);
+                self.waiting.push(start..self.texts.len());
+            }
+            Deed::Update(change) if change.is_met_by(flow) => {}
+            Deed::Update(change) => {
+                let request = change.request_for(flow);
+                self.client.push(&Request::PutFlow(&request, CreateMode::UpdateOnly));
+                self.client.push(&Request::GetFlow(&named));
+                self.waiting.push(0..0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops if a signal has come.
+    fn look(&self) -> Result<(), Halt> {
+        if self.kernel.end_is_wished() { Err(Halt::Ended) } else { Ok(()) }
+    }
+
+    /// Sends the batch and shows what was done. The first refusal is the error.
+    fn settle(&mut self) -> Result<(), ClientError> {
+        let Self { client, printer, entries, deed, waiting, texts, .. } = self;
+        let requests = deed.requests();
+        let mut unreadable: Option<DecodeError> = None;
+        let answers = client.run_with(|number, message| match FlowView::parse(message.body) {
+            Ok(flow) => {
+                let start = texts.len();
+                printer.write_flow(texts, &flow, Occasion::Listed);
+                if let Some(place) = waiting.get_mut(number / requests) {
+                    *place = start..texts.len();
+                }
+            }
+            Err(error) => unreadable = unreadable.take().or(Some(error)),
         });
-        match shown {
-            Ok(shown) => shown,
-            Err(error) if is_gone(&error) => Ok(()),
-            Err(error) => Err(error),
+        let mut refused = None;
+        for (place, answers) in waiting.drain(..).zip(answers.chunks(requests)) {
+            let refusal = answers.iter().find_map(|answer| match answer {
+                Answer::Refused(errno) => Some(*errno),
+                Answer::Done | Answer::None => None,
+            });
+            match refusal {
+                Some(errno) if deed.passes_over(errno) => {}
+                Some(errno) => refused = refused.or(Some(errno)),
+                None => {
+                    let text = texts.get(place).filter(|text| !text.is_empty());
+                    if let Some(text) = text {
+                        entries.record(|out| out.extend_from_slice(text));
+                    }
+                }
+            }
+        }
+        texts.clear();
+        client.clear();
+        match (refused, unreadable) {
+            (Some(errno), _) => Err(refusal(errno)),
+            (None, Some(error)) => Err(decode_error(error)),
+            (None, None) => Ok(()),
         }
     }
 }
 
-fn is_gone(error: &ClientError) -> bool {
-    has_errno(error, ENOENT)
-}
-
-fn has_errno(error: &ClientError, errno: i32) -> bool {
-    error.kernel().is_some_and(|refusal| refusal.errno == errno)
+/// The error that a refusal is.
+pub(super) fn refusal(errno: i32) -> ClientError {
+    ExchangeError::Kernel(KernelError { errno, message: None, offset: None }).into()
 }

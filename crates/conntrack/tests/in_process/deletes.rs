@@ -40,7 +40,7 @@ fn a_request_names_tuple_zone_and_id_on_a_socket_of_its_own() {
         ..FlowRequest::default()
     };
     assert_eq!(delete.flow_request(), expected);
-    assert_eq!(delete.flags(), MessageFlags::REQUEST | MessageFlags::ACK);
+    assert_eq!(delete.flags(), MessageFlags::REQUEST | MessageFlags::ACK, "the last of its batch");
     assert_ne!(delete.socket, stage.kernel.sent(Ask::DumpFlows)[0].socket);
 }
 
@@ -81,15 +81,59 @@ fn all_gone_by_then_is_nothing_deleted() {
 }
 
 #[test]
-fn another_refusal_ends_it_behind_what_was_deleted() {
-    let mut stage = Stage::new([udp(1), udp(2), udp(3)]);
-    stage.kernel.script(Ask::DeleteFlow, [Step::Datagram(vec![Part::Acknowledgement])]);
-    stage.kernel.refuse(Ask::DeleteFlow, EPERM);
-    let stderr = said(
-        "Operation failed: sorry, you must be root or get CAP_NET_ADMIN capability to do this",
-    );
-    stage.run("-D").is(1, &udp_line(1), &stderr);
-    assert_eq!(stage.kernel.sent(Ask::DeleteFlow).len(), 2);
+fn another_refusal_ends_it_behind_the_batch_that_it_was_in() {
+    for (most, done) in [(1, vec![1]), (2, vec![1]), (3, vec![1, 3]), (9, vec![1, 3, 4, 5])] {
+        let mut stage = Stage::new((1..=5).map(udp));
+        stage.kernel.bound_batches(most);
+        stage.kernel.script(Ask::DeleteFlow, [Step::Datagram(vec![Part::Acknowledgement])]);
+        stage.kernel.refuse(Ask::DeleteFlow, EPERM);
+        let stderr = said(
+            "Operation failed: sorry, you must be root or get CAP_NET_ADMIN capability to do this",
+        );
+        let lines: String = done.iter().map(|port| udp_line(*port)).collect();
+        stage.run("-D").is(1, &lines, &stderr);
+    }
+}
+
+#[test]
+fn flows_are_deleted_batch_by_batch_in_one_walk() {
+    let mut stage = Stage::new((1..=600).map(udp));
+    let lines: String = (1..=600).map(udp_line).collect();
+    stage.run("-D").is(0, &lines, &closing(600, "deleted"));
+    assert_eq!(stage.kernel.datagrams(), [1, 256, 256, 88]);
+    assert_eq!(stage.kernel.flows(), []);
+}
+
+#[test]
+fn a_flow_that_is_listed_twice_is_deleted_once() {
+    let mut stage = Stage::new([udp(1), udp(2)]);
+    let parts = vec![Part::Flow(udp(1)), Part::Flow(udp(2)), Part::Flow(udp(1)), Part::Done(0)];
+    stage.kernel.script(Ask::DumpFlows, [Step::Datagram(parts)]);
+    stage.run("-D").is(0, &(udp_line(1) + &udp_line(2)), &closing(2, "deleted"));
+}
+
+#[test]
+fn a_signal_ends_it_with_whole_lines_and_a_true_count() {
+    for (line, stdout) in [("-D", udp_line(1) + &udp_line(2)), ("-D -o json", String::new())] {
+        let mut stage = Stage::new((1..=5).map(udp));
+        stage.kernel.bound_batches(2);
+        stage.kernel.end_after(3);
+        let ended = stage.run(line);
+        assert_eq!((ended.code, ended.stderr), (130, closing(2, "deleted")));
+        if line == "-D" {
+            assert_eq!(ended.stdout, stdout);
+        } else {
+            assert!(ended.stdout.ends_with("\n],\"complete\":false}\n"), "{}", ended.stdout);
+        }
+        assert_eq!(stage.kernel.flows(), [udp(3), udp(4), udp(5)], "{line}");
+    }
+}
+
+#[test]
+fn a_signal_is_heard_where_nothing_matches() {
+    let mut stage = Stage::new((1..=3000).map(udp));
+    stage.kernel.end_after(1);
+    stage.run("-D -p tcp").is(130, "", &closing(0, "deleted"));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::io;
 use std::rc::Rc;
 
 use conntrack::surroundings::{EventSource, Kernel, Received, Wake};
-use ctnetlink::client::Transport;
-use ctnetlink::wire::{MessageFlags, Sequence};
+use ctnetlink::client::{BatchBounds, PollTransport, Transport};
+use ctnetlink::wire::{MessageFlags, Messages, Sequence};
 use flow::{Expectation, Flow};
 use sys::netlink::OpenError;
 
@@ -35,6 +35,7 @@ pub(crate) enum Happening {
 pub(crate) struct FakeKernel {
     state: Rc<RefCell<State>>,
     refusal: Option<fn() -> OpenError>,
+    bounds: BatchBounds,
 }
 
 struct State {
@@ -46,6 +47,10 @@ struct State {
     buffer_sizes: Vec<usize>,
     happenings: VecDeque<Happening>,
     stdout: Pipe,
+    /// How many requests went before the signal comes.
+    end_after: Option<usize>,
+    /// How many requests each datagram of them had.
+    datagrams: Vec<usize>,
     /// How much was on standard output whenever the program waited.
     written_at_wait: Vec<usize>,
 }
@@ -62,9 +67,27 @@ impl FakeKernel {
             buffer_sizes: Vec::new(),
             happenings: VecDeque::new(),
             stdout,
+            end_after: None,
+            datagrams: Vec::new(),
             written_at_wait: Vec::new(),
         };
-        Self { state: Rc::new(RefCell::new(state)), refusal: None }
+        let bounds = BatchBounds { requests: 256, bytes: 1 << 16 };
+        Self { state: Rc::new(RefCell::new(state)), refusal: None, bounds }
+    }
+
+    /// Batches have at most so many requests.
+    pub(crate) fn bound_batches(&mut self, requests: usize) {
+        self.bounds.requests = requests;
+    }
+
+    /// A signal comes when so many requests were sent.
+    pub(crate) fn end_after(&self, requests: usize) {
+        self.state.borrow_mut().end_after = Some(requests);
+    }
+
+    /// How many requests each datagram had.
+    pub(crate) fn datagrams(&self) -> Vec<usize> {
+        self.state.borrow().datagrams.clone()
     }
 
     /// The next request of this kind is answered by these steps. Repeated calls queue up.
@@ -117,8 +140,8 @@ impl FakeKernel {
     }
 }
 
-impl Kernel for FakeKernel {
-    fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
+impl FakeKernel {
+    fn open(&self) -> Result<Connection, OpenError> {
         if let Some(refusal) = self.refusal {
             return Err(refusal());
         }
@@ -126,7 +149,26 @@ impl Kernel for FakeKernel {
         let number = state.sockets;
         state.sockets += 1;
         let state = Rc::clone(&self.state);
-        Ok(Box::new(Connection { number, state, waiting: VecDeque::new() }))
+        Ok(Connection { number, state, waiting: VecDeque::new() })
+    }
+}
+
+impl Kernel for FakeKernel {
+    fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
+        Ok(Box::new(self.open()?))
+    }
+
+    fn connect_for_batches(&self) -> Result<(Box<dyn PollTransport>, BatchBounds), OpenError> {
+        Ok((Box::new(self.open()?), self.bounds))
+    }
+
+    fn hold_end(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end_is_wished(&self) -> bool {
+        let state = self.state.borrow();
+        state.end_after.is_some_and(|requests| state.sent.len() >= requests)
     }
 
     fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource>, OpenError> {
@@ -146,15 +188,27 @@ struct Connection {
 
 impl Transport for Connection {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        let sent = Sent { socket: self.number, bytes: datagram.to_vec() };
         let mut state = self.state.borrow_mut();
-        let ask = sent.ask();
-        let steps = match state.scripts.iter().position(|(of, _)| *of == ask) {
-            Some(at) => state.scripts.remove(at).1,
-            None => state.table.answer(&sent),
-        };
-        self.waiting.extend(steps.iter().map(|step| received(step, &sent)));
-        state.sent.push(sent);
+        let mut rest = datagram;
+        let mut requests = 0;
+        while let Some(message) = Messages::new(rest).next() {
+            message.unwrap();
+            let len = u32::from_ne_bytes(*rest.first_chunk().unwrap());
+            let (bytes, behind) = rest.split_at(usize::try_from(len).unwrap().next_multiple_of(4));
+            (rest, requests) = (behind, requests + 1);
+            let sent = Sent { socket: self.number, bytes: bytes.to_vec() };
+            let ask = sent.ask();
+            let steps = match state.scripts.iter().position(|(of, _)| *of == ask) {
+                Some(at) => state.scripts.remove(at).1,
+                None => state.table.answer(&sent),
+            };
+            let is_silent = matches!(ask, Ask::PutFlow | Ask::DeleteFlow)
+                && !sent.flags().contains(MessageFlags::ACK);
+            let is_said = |step: &&Step| !(is_silent && step.is_acknowledgement());
+            self.waiting.extend(steps.iter().filter(is_said).map(|step| received(step, &sent)));
+            state.sent.push(sent);
+        }
+        state.datagrams.push(requests);
         Ok(())
     }
 
@@ -163,6 +217,12 @@ impl Transport for Connection {
         let datagram = next.expect("the program waits for what never comes");
         let datagram = datagram.map_err(io::Error::from_raw_os_error)?;
         Ok(deliver(&datagram, buffer))
+    }
+}
+
+impl PollTransport for Connection {
+    fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        if self.waiting.is_empty() { Ok(None) } else { self.receive(buffer).map(Some) }
     }
 }
 

@@ -154,6 +154,13 @@ pub(crate) enum Step {
     Errno(i32),
 }
 
+impl Step {
+    /// Whether it only says that something was done, which is said on demand.
+    pub(super) fn is_acknowledgement(&self) -> bool {
+        matches!(self, Self::Datagram(parts) if matches!(parts.as_slice(), [Part::Acknowledgement]))
+    }
+}
+
 impl Part {
     pub(crate) fn encode(&self, sent: &Sent, flags: MessageFlags, sequence: Sequence) -> Vec<u8> {
         let (kind, content) = match self {
