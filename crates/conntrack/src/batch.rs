@@ -11,7 +11,7 @@ use crate::command::Command;
 use crate::labels::LabelOptions;
 use crate::options::{CommandName, Options, Table};
 use crate::report::{BatchError, Exit, Failure};
-use crate::run::{Idle, Mode, Session, parse};
+use crate::run::{Idle, Mode, Puts, Session, parse};
 use crate::surroundings::Surroundings;
 
 /// A line is cut here; the rest counts as the next line.
@@ -59,20 +59,51 @@ struct Line {
     command: Command,
 }
 
+/// What is to be done, in order.
+enum Step {
+    /// `-I` and `-A` lines in a row.
+    Puts(Puts),
+    Line(Box<Line>),
+}
+
 /// Runs the lines of a file.
 pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
-    let text = file.read(surroundings)?;
-    let mut lines = Vec::new();
-    for (number, words) in word_lines(&text) {
-        let line = words.map_err(Failure::Batch);
-        let line = line.and_then(|words| Line::prepare(number, &words, surroundings));
-        lines.push(line.map_err(at_line(number))?);
-    }
+    let steps = prepare(&file.read(surroundings)?, surroundings)?;
+    surroundings.kernel.hold_end().map_err(Failure::Signals)?;
     let mut idle = Idle::default();
-    for line in &lines {
-        line.run(surroundings, &mut idle).map_err(at_line(line.number))?;
+    for step in &steps {
+        if surroundings.kernel.end_is_wished() {
+            return Ok(Exit::Interrupted);
+        }
+        let exit = match step {
+            Step::Puts(puts) => puts.run(surroundings, &mut idle)?,
+            Step::Line(line) => line.run(surroundings, &mut idle).map_err(at_line(line.number))?,
+        };
+        if exit == Exit::Interrupted {
+            return Ok(exit);
+        }
     }
     Ok(Exit::Success)
+}
+
+fn prepare(text: &[u8], surroundings: &mut Surroundings<'_>) -> Result<Vec<Step>, Failure> {
+    let mut steps = Vec::new();
+    for (number, words) in word_lines(text) {
+        let line = words.map_err(Failure::Batch);
+        let line = line.and_then(|words| Line::prepare(number, &words, surroundings));
+        let line = line.map_err(at_line(number))?;
+        let Command::Create(request, mode) = &line.command else {
+            steps.push(Step::Line(Box::new(line)));
+            continue;
+        };
+        if !matches!(steps.last(), Some(Step::Puts(_))) {
+            steps.push(Step::Puts(Puts::default()));
+        }
+        if let Some(Step::Puts(puts)) = steps.last_mut() {
+            puts.push(number, request, *mode);
+        }
+    }
+    Ok(steps)
 }
 
 fn at_line(line: usize) -> impl Fn(Failure) -> Failure {

@@ -6,6 +6,7 @@ mod entries;
 mod events;
 mod expectations;
 mod list;
+mod put;
 mod tracking;
 
 use std::ffi::OsStr;
@@ -24,6 +25,8 @@ use crate::output::Output;
 use crate::report::{Exit, Failure, print_line};
 use crate::surroundings::{Surroundings, System};
 use crate::values::OutputFlags;
+
+pub(crate) use put::Puts;
 
 /// A client of whatever the kernel is.
 pub(crate) type KernelClient = Client<Box<dyn Transport>>;
@@ -177,22 +180,7 @@ impl Session<'_, '_> {
             return Ok(client);
         }
         let transport = self.surroundings.kernel.connect().map_err(Failure::Open)?;
-        Ok(Client::new(transport, self.first_sequence()))
-    }
-
-    fn connect_for_batches(&mut self) -> Result<KernelBatches, Failure> {
-        if let Some(batches) = self.idle.batches.take() {
-            return Ok(batches);
-        }
-        let opened = self.surroundings.kernel.connect_for_batches();
-        let (transport, bounds) = opened.map_err(Failure::Open)?;
-        Ok(BatchClient::new(transport, self.first_sequence(), bounds))
-    }
-
-    /// Any number will do; upstream begins with the time.
-    fn first_sequence(&self) -> Sequence {
-        let first = u32::try_from(self.surroundings.system.now_us() / 1_000_000 % (1 << 31));
-        Sequence(first.unwrap_or_default())
+        Ok(Client::new(transport, first_sequence(self.surroundings)))
     }
 
     fn refused(&self, error: ClientError) -> Failure {
@@ -223,6 +211,24 @@ impl Session<'_, '_> {
             );
         }
     }
+}
+
+fn open_batches(
+    surroundings: &Surroundings<'_>,
+    idle: &mut Idle,
+) -> Result<KernelBatches, Failure> {
+    if let Some(mut batches) = idle.batches.take() {
+        batches.clear();
+        return Ok(batches);
+    }
+    let (transport, bounds) = surroundings.kernel.connect_for_batches().map_err(Failure::Open)?;
+    Ok(BatchClient::new(transport, first_sequence(surroundings), bounds))
+}
+
+/// Any number will do; upstream begins with the time.
+fn first_sequence(surroundings: &Surroundings<'_>) -> Sequence {
+    let first = u32::try_from(surroundings.system.now_us() / 1_000_000 % (1 << 31));
+    Sequence(first.unwrap_or_default())
 }
 
 /// The closing line of a command. It knows no singular.

@@ -15,7 +15,7 @@ use flow::{Family, FlowRead};
 
 use super::entries::Entries;
 use super::list::decode_error;
-use super::{KernelBatches, Mode, Session, closing, unless_none};
+use super::{KernelBatches, Mode, Session, closing, open_batches, unless_none};
 use crate::command::{Change, identify};
 use crate::frame::Frame;
 use crate::output::Output;
@@ -84,7 +84,7 @@ impl Session<'_, '_> {
     ) -> Result<Exit, Failure> {
         let kernel = self.surroundings.kernel;
         let mut reader = self.connect()?;
-        let client = self.connect_for_batches()?;
+        let client = open_batches(self.surroundings, self.idle)?;
         // From here on what was done is to be told.
         kernel.hold_end().map_err(Failure::Signals)?;
         let printer = Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system);

@@ -2,7 +2,7 @@
 
 use flow::Mark;
 
-use crate::fake::{Ask, EPERM, Stage, said, udp, udp_line};
+use crate::fake::{Ask, EEXIST, EPERM, Part, Stage, Step, said, udp, udp_line};
 
 const TRY: &str = "Try `conntrack -h' or 'conntrack --help' for more information.\n";
 const NOT_ROOT: &str =
@@ -147,4 +147,90 @@ fn a_flush_says_so() {
     let mut stage = stage_with([udp(1)], "-F\n");
     stage.run("-R batch").is(0, "", &said("connection tracking table has been emptied."));
     assert!(stage.kernel.flows().is_empty());
+}
+
+/// The source ports of the flows that are there.
+fn ports(stage: &Stage) -> Vec<u16> {
+    let flows = stage.kernel.flows();
+    flows.iter().map(|flow| flow.tuples.original.key.ports().unwrap().src).collect()
+}
+
+fn inserts(ports: std::ops::RangeInclusive<u16>) -> String {
+    ports.map(insert).collect()
+}
+
+#[test]
+fn creations_in_a_row_travel_together() {
+    let text = inserts(1..=300)
+        + "-F
+" + &inserts(301..=310).replace("-I", "-A");
+    let mut stage = stage_with([], &text);
+    stage.run("-R batch").is(0, "", &said("connection tracking table has been emptied."));
+    assert_eq!(stage.kernel.datagrams(), [256, 44, 1, 10]);
+    assert_eq!(ports(&stage), (301..=310).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_behind_the_line_that_is_refused_stays() {
+    for refused in [1, 2, 100, 255, 256, 257, 299, 300] {
+        let text = inserts(1..=300)
+            + "-F
+";
+        let mut stage = stage_with([udp(refused)], &text);
+        stage.stderr_is_terminal = true;
+        let stderr = said("Operation failed: Such conntrack exists, try -U to update")
+            + &format!("in line {refused}\n");
+        stage.run("-R batch").is(1, "", &stderr);
+        let mut left = ports(&stage);
+        left.sort_unstable();
+        assert_eq!(left, (1..=refused).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_is_to_be_added_is_changed_if_it_is_there() {
+    let text = inserts(1..=3).replace("-I", "-A").replace("-t 60", "-t 60 -m 9");
+    let mut stage = stage_with([udp(2)], &text);
+    stage.run("-R batch").is(0, "", "");
+    assert_eq!(ports(&stage), [2, 1, 3]);
+    assert!(stage.kernel.flows().iter().all(|flow| flow.mark == Some(Mark(9))));
+    assert_eq!(stage.kernel.datagrams(), [3, 1]);
+}
+
+#[test]
+fn a_change_that_is_refused_ends_it_and_nothing_behind_it_stays() {
+    let text = inserts(1..=4).replace("-I", "-A");
+    let mut stage = stage_with([udp(2)], &text);
+    for step in [None, Some(EEXIST), None, None, Some(EPERM)] {
+        let part = step.map_or(Part::Acknowledgement, Part::Refusal);
+        stage.kernel.script(Ask::PutFlow, [Step::Datagram(vec![part])]);
+    }
+    stage.run("-R batch").is(1, "", &said(NOT_ROOT));
+    let deleted = stage.kernel.sent(Ask::DeleteFlow);
+    let ports = deleted.iter().map(|sent| sent.flow_request().tuples.original.src_port.unwrap());
+    assert_eq!(ports.collect::<Vec<_>>(), [4, 3]);
+}
+
+#[test]
+fn a_table_that_has_the_flows_already_is_changed_one_by_one() {
+    let text = inserts(1..=600).replace("-I", "-A").replace("-t 60", "-t 60 -m 9");
+    let mut stage = stage_with((1..=600).map(udp), &text);
+    stage.run("-R batch").is(0, "", "");
+    assert!(stage.kernel.flows().iter().all(|flow| flow.mark == Some(Mark(9))));
+    let datagrams = stage.kernel.datagrams();
+    assert_eq!((datagrams[0], datagrams.len()), (256, 1 + 600), "one batch tells that they exist");
+}
+
+#[test]
+fn a_signal_ends_it_between_two_batches() {
+    let mut stage = stage_with(
+        [],
+        &(inserts(1..=5)
+            + "-F
+"),
+    );
+    stage.kernel.bound_batches(2);
+    stage.kernel.end_after(3);
+    stage.run("-R batch").is(130, "", "");
+    assert_eq!(ports(&stage), [1, 2, 3, 4]);
 }
