@@ -1,5 +1,7 @@
 //! The real surroundings: netlink sockets, files, the clock, the time zone.
 
+mod ahead;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,6 +16,7 @@ use sys::netlink::{OpenError, Socket};
 use sys::signal::{EndSignal, EndSignals};
 use sys::wait::{Interest, wait};
 
+use self::ahead::ReadAhead;
 use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
 
 /// What a pipe with room takes without blocking (`PIPE_BUF` of Linux).
@@ -62,7 +65,7 @@ pub struct RealKernel<'e>(pub &'e End);
 
 impl Kernel for RealKernel<'_> {
     fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
-        Ok(Box::new(Socket::open(0)?))
+        Ok(Box::new(ReadAhead::new(Socket::open(0)?)))
     }
 
     fn connect_for_batches(&self) -> Result<(Box<dyn PollTransport>, BatchBounds), OpenError> {
