@@ -8,6 +8,7 @@ mod expectations;
 mod list;
 mod put;
 mod tracking;
+mod walk;
 
 use std::ffi::OsStr;
 use std::path::Path;

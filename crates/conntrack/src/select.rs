@@ -1,7 +1,9 @@
 //! Which flows a command means: every condition of the command line, checked in the program.
 //!
-//! The kernel checks some of them as well ([`Selection::kernel_filter`]). An old kernel ignores what it does not know
+//! The kernel checks some of them as well ([`Selection::questions`]). An old kernel ignores what it does not know
 //! and sends more, so nothing is left to it alone.
+
+mod kernel;
 
 use std::net::IpAddr;
 
@@ -11,6 +13,7 @@ use flow::{
     Translation, Tuple, Zone,
 };
 
+pub use self::kernel::Questions;
 use crate::options::{Options, ProtocolState};
 use crate::values::{NatFilter, Network, StatusList};
 
@@ -88,7 +91,7 @@ impl Selection {
         Self { mark: None, status: None, state: None, timeout_s: None, secmark: None, ..self }
     }
 
-    /// What the kernel can be asked to check.
+    /// What upstream asks the kernel to check.
     pub fn kernel_filter(&self) -> DumpFilter {
         let status = self.status.and_then(|StatusList { set, clear }| {
             let mask = set | clear;

@@ -5,6 +5,7 @@ use ctnetlink::wire::RawMessage;
 use ctnetlink::{DecodeError, ExchangeError, FlowRequest, FlowView, Request};
 
 use super::entries::Entries;
+use super::walk::walk;
 use super::{Session, Stopped, unless_none};
 use crate::command::FlowList;
 use crate::frame::Frame;
@@ -18,23 +19,26 @@ const SHOWN: &str = "flow entries have been shown.";
 impl Session<'_, '_> {
     pub(super) fn list(&mut self, list: FlowList, selection: &Selection) -> Result<Exit, Failure> {
         let mut client = self.connect()?;
-        let filter = selection.kernel_filter();
-        let request = match list {
-            FlowList::Table => Request::DumpFlows { filter: &filter, zero: false },
-            FlowList::ZeroCounters => Request::DumpFlows { filter: &filter, zero: true },
-            FlowList::Dying => Request::DumpDying(selection.family),
-            FlowList::Unconfirmed => Request::DumpUnconfirmed(selection.family),
-        };
         let printer = Printer::new(self.flags, self.labels.map.as_ref(), self.surroundings.system);
         let output = Output::new(self.surroundings.stdout, self.surroundings.stdout_is_terminal);
         let mut entries = Entries::new(Frame::of_flows(self.flags), output);
-        let dumped: Result<DumpOutcome, Stopped> = client.dump(&request, |message| {
+        let each = |message: &RawMessage<'_>| -> Result<(), Stopped> {
             let flow = FlowView::parse(message.body).map_err(decode_error)?;
             if selection.matches(&flow) {
                 entries.show(|out| printer.write_flow(out, &flow, Occasion::Listed))?;
             }
             Ok(())
-        });
+        };
+        let dumped = match list {
+            FlowList::Table => walk(&mut client, selection, each),
+            FlowList::ZeroCounters => {
+                // What the kernel sends it sets to zero, so nothing narrower than upstream's question will do.
+                let filter = &selection.kernel_filter();
+                client.dump(&Request::DumpFlows { filter, zero: true }, each)
+            }
+            FlowList::Dying => client.dump(&Request::DumpDying(selection.family), each),
+            FlowList::Unconfirmed => client.dump(&Request::DumpUnconfirmed(selection.family), each),
+        };
         let outcome = match dumped {
             Ok(outcome) => outcome,
             Err(stopped) => {

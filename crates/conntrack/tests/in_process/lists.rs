@@ -4,8 +4,8 @@ use flow::{Mark, TimeNs};
 use sys::netlink::OpenError;
 
 use crate::fake::{
-    Ask, ENOBUFS, ENOSPC, EPERM, EPIPE, Part, Stage, Step, closing, flow_content,
-    flow_content_with, said, udp, udp_element, udp_line,
+    Ask, EINVAL, ENOBUFS, ENOSPC, EOPNOTSUPP, EPERM, EPIPE, Part, Stage, Step, closing,
+    flow_content, flow_content_with, said, udp, udp_element, udp_line, udp_v6, udp_v6_line,
 };
 
 const INTERRUPTED: &str =
@@ -62,6 +62,73 @@ fn what_the_kernel_did_not_filter_is_filtered_here() {
     let mut stage = Stage::new([flow::Flow { mark: Some(Mark(7)), ..udp(1) }, udp(2)]);
     let line = udp_line(1).replace("mark=0", "mark=7");
     stage.run("-L -m 7").is(0, &line, &closing(1, "shown"));
+}
+
+/// The questions of a dump: family, and whether anything else is a condition.
+fn questions(stage: &Stage) -> Vec<(u8, bool)> {
+    let sent = stage.kernel.sent(Ask::DumpFlows);
+    sent.iter().map(|sent| (sent.netfilter().family, sent.message().body.len() > 4)).collect()
+}
+
+#[test]
+fn a_protocol_is_asked_for_in_each_family_and_its_flows_are_shown_once() {
+    let mut stage = Stage::new([udp(1), udp_v6(2)]);
+    let lines = udp_line(1) + &udp_v6_line(2);
+    stage.run("-L -p udp").is(0, &lines, &closing(2, "shown"));
+    assert_eq!(questions(&stage), [(2, true), (10, true)]);
+}
+
+#[test]
+fn a_refused_filter_falls_back_to_the_whole_table() {
+    let refused = [(2, true), (0, false)];
+    for (line, errno, asked) in [
+        ("-L -p udp", EOPNOTSUPP, &refused[..]),
+        ("-L -p udp", EINVAL, &refused),
+        ("-L -w 0 -s 192.0.2.1", EINVAL, &[(2, true), (2, false)]),
+        ("-L -m 0", EOPNOTSUPP, &[(0, true), (0, false)]),
+    ] {
+        let mut stage = Stage::new([udp(1)]);
+        stage.kernel.refuse(Ask::DumpFlows, errno);
+        stage.run(line).is(0, &udp_line(1), &closing(1, "shown"));
+        assert_eq!(questions(&stage), asked, "{line}");
+    }
+    // What upstream asks is tried before the whole table.
+    let mut stage = Stage::new([udp(1)]);
+    stage.kernel.refuse(Ask::DumpFlows, EINVAL);
+    stage.kernel.refuse(Ask::DumpFlows, EINVAL);
+    stage.run("-L -p udp -m 0 -f ipv4").is(0, &udp_line(1), &closing(1, "shown"));
+    assert_eq!(questions(&stage), [(2, true), (2, true), (2, false)]);
+}
+
+#[test]
+fn a_filter_that_is_refused_for_the_second_family_alone_shows_nothing_twice() {
+    let mut stage = Stage::new([udp(1), udp_v6(2)]);
+    stage.kernel.script(Ask::DumpFlows, [flows(&[1]), done()]);
+    stage.kernel.refuse(Ask::DumpFlows, EINVAL);
+    let lines = udp_line(1) + &udp_v6_line(2);
+    stage.run("-L -p udp").is(0, &lines, &closing(2, "shown"));
+    assert_eq!(questions(&stage), [(2, true), (10, true), (10, false)]);
+}
+
+#[test]
+fn a_kernel_that_refuses_every_question_is_heard() {
+    let stderr = said("Operation failed: invalid parameters");
+    for (line, questions) in [("-L", 1), ("-L -f ipv4", 1), ("-L -p udp", 2), ("-L -p udp -m 1", 3)]
+    {
+        let mut stage = Stage::new([udp(1)]);
+        for _ in 0..questions {
+            stage.kernel.refuse(Ask::DumpFlows, EINVAL);
+        }
+        stage.run(line).is(1, "", &stderr);
+    }
+    let mut stage = Stage::new([udp(1)]);
+    stage.kernel.refuse(Ask::DumpFlows, EPERM);
+    assert_eq!(stage.run("-L -p udp").code, 1);
+    assert_eq!(
+        stage.kernel.asked(),
+        [Ask::DumpFlows],
+        "another refusal is no matter of the filter"
+    );
 }
 
 #[test]

@@ -133,6 +133,21 @@ pub(crate) fn udp_line(port: u16) -> String {
     )
 }
 
+/// [`udp`] between other hosts.
+pub(crate) fn udp_v6(port: u16) -> Flow {
+    let host = |last| std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last);
+    let flow = udp(port);
+    let mut tuples = flow.tuples;
+    tuples.original.addresses = AddressPair::V6 { src: host(1), dst: host(2) };
+    tuples.reply.addresses = AddressPair::V6 { src: host(2), dst: host(1) };
+    Flow { tuples, ..flow }
+}
+
+/// The line of [`udp_v6`].
+pub(crate) fn udp_v6_line(port: u16) -> String {
+    udp_line(port).replace("192.0.2.1", "fd00::1").replace("198.51.100.1", "fd00::2")
+}
+
 /// The element of [`udp`], with its line end.
 pub(crate) fn udp_element(port: u16) -> String {
     let tuple = |name, src, dst, sport, dport| {

@@ -16,7 +16,14 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn answer(&mut self, sent: &Sent) -> Vec<Step> {
         match sent.ask() {
-            Ask::DumpFlows | Ask::DumpAndZero => dump(self.flows.iter().cloned().map(Part::Flow)),
+            // A family is heeded by every kernel. All other conditions are passed over, as an old one does.
+            Ask::DumpFlows | Ask::DumpAndZero => {
+                let family = sent.netfilter().family;
+                let is_wanted = |flow: &&Flow| {
+                    [0, flow.tuples.original.addresses.family().number()].contains(&family)
+                };
+                dump(self.flows.iter().filter(is_wanted).cloned().map(Part::Flow))
+            }
             Ask::DumpExpectations => dump(self.expectations.iter().cloned().map(Part::Expectation)),
             Ask::DumpDying
             | Ask::DumpUnconfirmed
