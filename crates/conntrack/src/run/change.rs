@@ -14,7 +14,7 @@ use ctnetlink::{
 use flow::{Family, FlowRead};
 
 use super::entries::Entries;
-use super::list::decode_error;
+use super::walk::decode_error;
 use super::{KernelBatches, Mode, Session, closing, open_batches, unless_none};
 use crate::command::{Change, identify};
 use crate::frame::Frame;

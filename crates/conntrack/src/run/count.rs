@@ -10,7 +10,7 @@ use ctnetlink::{CpuStatistics, ExpectationStatistics, Request, TableStatistics};
 use flow::text::json;
 
 use super::Session;
-use super::list::decode_error;
+use super::walk::decode_error;
 use crate::frame::Frame;
 use crate::report::{Exit, Failure};
 use crate::values::OutputFlags;

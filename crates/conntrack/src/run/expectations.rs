@@ -6,7 +6,7 @@ use ctnetlink::{CreateMode, ExpectationAttributes, ExpectationRequest, Request};
 use flow::{Expectation, Family};
 
 use super::entries::Entries;
-use super::list::decode_error;
+use super::walk::decode_error;
 use super::{Session, Stopped, closing};
 use crate::frame::Frame;
 use crate::output::Output;

@@ -1,21 +1,44 @@
 //! Reading the flows of a selection, with the narrowest question that this kernel understands.
 
 use ctnetlink::client::{ClientError, DumpOutcome};
-use ctnetlink::wire::RawMessage;
-use ctnetlink::{DumpFilter, Request};
+use ctnetlink::{DecodeError, DumpFilter, ExchangeError, FlowView, Request};
 
 use super::KernelClient;
 use crate::select::{Questions, Selection};
 
+const ENOENT: i32 = 2;
 /// What a kernel answers that does not know a condition, or not in this combination.
-const EINVAL: i32 = 22;
-const EOPNOTSUPP: i32 = 95;
+const NOT_UNDERSTOOD: [i32; 2] = [22, 95];
 
-/// Hands each flow of the table that may be of the selection to `each`, in the receive buffer. `each` has to check it.
+/// Hands each flow that may be of the selection to `each`, which has to check it.
+///
+/// A selection that can mean one flow only is looked up by its hash, without a walk over the table.
+pub(super) fn find<E: From<ClientError>>(
+    client: &mut KernelClient,
+    selection: &Selection,
+    mut each: impl FnMut(&FlowView<'_>) -> Result<(), E>,
+) -> Result<DumpOutcome, E> {
+    let Some(request) = selection.single_flow() else {
+        return walk(client, selection, each);
+    };
+    let found = client.fetch(&Request::GetFlow(&request), |message| {
+        let flow = FlowView::parse(message.body).map_err(decode_error)?;
+        // The answer counts the reference that it holds itself; a list does not, and this stands for one.
+        each(&flow.without_one_use())
+    });
+    match found {
+        Ok(done) => done.map(|()| DumpOutcome::Complete),
+        Err(error) if has_errno(&error, &[ENOENT]) => Ok(DumpOutcome::Complete),
+        Err(error) if has_errno(&error, &NOT_UNDERSTOOD) => walk(client, selection, each),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Hands each flow of the table that may be of the selection to `each`, which has to check it.
 pub(super) fn walk<E: From<ClientError>>(
     client: &mut KernelClient,
     selection: &Selection,
-    mut each: impl FnMut(&RawMessage<'_>) -> Result<(), E>,
+    mut each: impl FnMut(&FlowView<'_>) -> Result<(), E>,
 ) -> Result<DumpOutcome, E> {
     let Questions { narrow, plain } = selection.questions();
     if narrow == [plain] {
@@ -41,11 +64,20 @@ pub(super) fn walk<E: From<ClientError>>(
     Ok(outcome)
 }
 
+/// Hands each flow of a dump to `each`.
+pub(super) fn dump<E: From<ClientError>>(
+    client: &mut KernelClient,
+    request: &Request<'_>,
+    mut each: impl FnMut(&FlowView<'_>) -> Result<(), E>,
+) -> Result<DumpOutcome, E> {
+    client.dump(request, |message| each(&FlowView::parse(message.body).map_err(decode_error)?))
+}
+
 /// The question of upstream, and if that is refused as well, the one that every kernel understands.
 fn ask_widely<E: From<ClientError>>(
     client: &mut KernelClient,
     plain: &DumpFilter,
-    each: &mut impl FnMut(&RawMessage<'_>) -> Result<(), E>,
+    each: &mut impl FnMut(&FlowView<'_>) -> Result<(), E>,
 ) -> Result<DumpOutcome, E> {
     let widest = DumpFilter { family: plain.family, ..DumpFilter::default() };
     if *plain != widest
@@ -53,23 +85,23 @@ fn ask_widely<E: From<ClientError>>(
     {
         return Ok(outcome);
     }
-    client.dump(&Request::DumpFlows { filter: &widest, zero: false }, each)
+    dump(client, &Request::DumpFlows { filter: &widest, zero: false }, each)
 }
 
 /// `None` if the kernel refuses the question. A refusal comes before any flow.
 fn ask<E: From<ClientError>>(
     client: &mut KernelClient,
     filter: &DumpFilter,
-    each: &mut impl FnMut(&RawMessage<'_>) -> Result<(), E>,
+    each: &mut impl FnMut(&FlowView<'_>) -> Result<(), E>,
 ) -> Result<Option<DumpOutcome>, E> {
     let mut has_begun = false;
-    let dumped = client.dump(&Request::DumpFlows { filter, zero: false }, |message| {
+    let dumped = dump(client, &Request::DumpFlows { filter, zero: false }, |flow| {
         has_begun = true;
-        each(message).map_err(Ended::Each)
+        each(flow).map_err(Ended::Each)
     });
     match dumped {
         Ok(outcome) => Ok(Some(outcome)),
-        Err(Ended::Request(error)) if !has_begun && is_not_understood(&error) => Ok(None),
+        Err(Ended::Request(error)) if !has_begun && has_errno(&error, &NOT_UNDERSTOOD) => Ok(None),
         Err(Ended::Request(error)) => Err(error.into()),
         Err(Ended::Each(error)) => Err(error),
     }
@@ -87,6 +119,10 @@ impl<E> From<ClientError> for Ended<E> {
     }
 }
 
-fn is_not_understood(error: &ClientError) -> bool {
-    error.kernel().is_some_and(|refusal| matches!(refusal.errno, EINVAL | EOPNOTSUPP))
+fn has_errno(error: &ClientError, errnos: &[i32]) -> bool {
+    error.kernel().is_some_and(|refusal| errnos.contains(&refusal.errno))
+}
+
+pub(super) fn decode_error(error: DecodeError) -> ClientError {
+    ClientError::Exchange(ExchangeError::Decode(error))
 }

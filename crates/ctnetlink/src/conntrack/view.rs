@@ -294,6 +294,8 @@ pub struct FlowView<'a> {
     attributes: FlowAttributes<'a>,
     tuples: PerDirection<Tuple>,
     master: Option<Tuple>,
+    /// References that do not count.
+    passing_uses: u32,
 }
 
 impl<'a> FlowView<'a> {
@@ -313,7 +315,14 @@ impl<'a> FlowView<'a> {
         } else {
             None
         };
-        Ok(Self { attributes, tuples, master })
+        Ok(Self { attributes, tuples, master, passing_uses: 0 })
+    }
+
+    /// The same with one reference less: the answer to a get counts the one that the kernel holds while it answers, a list
+    /// does not.
+    #[must_use]
+    pub fn without_one_use(self) -> Self {
+        Self { passing_uses: 1, ..self }
     }
 
     /// The one step that copies.
@@ -363,7 +372,7 @@ impl FlowRead for FlowView<'_> {
         self.attributes.helper_info()
     }
     fn use_count(&self) -> Option<u32> {
-        self.attributes.use_count()
+        self.attributes.use_count().map(|uses| uses.saturating_sub(self.passing_uses))
     }
     fn id(&self) -> Option<FlowId> {
         self.attributes.id()
