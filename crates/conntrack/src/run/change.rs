@@ -8,13 +8,12 @@ use std::ops::Range;
 
 use ctnetlink::client::{ClientError, DumpOutcome};
 use ctnetlink::{
-    Answer, CreateMode, DecodeError, DumpFilter, ExchangeError, FlowRequest, FlowView, KernelError,
-    Request,
+    Answer, CreateMode, DecodeError, ExchangeError, FlowRequest, FlowView, KernelError, Request,
 };
 use flow::{Family, FlowRead};
 
 use super::entries::Entries;
-use super::walk::decode_error;
+use super::walk::{decode_error, find};
 use super::{KernelBatches, Mode, Session, closing, open_batches, unless_none};
 use crate::command::{Change, identify};
 use crate::frame::Frame;
@@ -60,9 +59,7 @@ impl Session<'_, '_> {
     }
 
     pub(super) fn delete(&mut self, selection: &Selection) -> Result<Exit, Failure> {
-        // Labels and the kernel's times are not shown for what is deleted.
-        let filter = DumpFilter { status: None, ..selection.kernel_filter() };
-        self.act(&filter, selection, "flow entries have been deleted.", Deed::Delete)
+        self.act(selection, "flow entries have been deleted.", Deed::Delete)
     }
 
     pub(super) fn update(
@@ -70,18 +67,11 @@ impl Session<'_, '_> {
         selection: &Selection,
         change: &Change,
     ) -> Result<Exit, Failure> {
-        let filter = DumpFilter { family: selection.family, ..DumpFilter::default() };
-        self.act(&filter, selection, "flow entries have been updated.", Deed::Update(change))
+        self.act(selection, "flow entries have been updated.", Deed::Update(change))
     }
 
-    /// Walks the table and does this to each flow that is selected.
-    fn act(
-        &mut self,
-        filter: &DumpFilter,
-        selection: &Selection,
-        what: &str,
-        deed: Deed<'_>,
-    ) -> Result<Exit, Failure> {
+    /// Does this to each flow that is selected.
+    fn act(&mut self, selection: &Selection, what: &str, deed: Deed<'_>) -> Result<Exit, Failure> {
         let kernel = self.surroundings.kernel;
         let mut reader = self.connect()?;
         let client = open_batches(self.surroundings, self.idle)?;
@@ -98,12 +88,10 @@ impl Session<'_, '_> {
             waiting: Vec::new(),
             texts: Vec::new(),
         };
-        let request = Request::DumpFlows { filter, zero: false };
         let mut passed_over = 0;
-        let walked = reader.dump(&request, |message| {
-            let flow = FlowView::parse(message.body).map_err(decode_error)?;
-            if selection.matches(&flow) {
-                return act.take(&flow);
+        let walked = find(&mut reader, selection, |flow| {
+            if selection.matches(flow) {
+                return act.take(flow);
             }
             passed_over = (passed_over + 1) % LOOK_EVERY;
             if passed_over == 0 { act.look() } else { Ok(()) }
@@ -158,6 +146,7 @@ impl Deed<'_> {
 
     fn printer(self, printer: Printer<'_>) -> Printer<'_> {
         match self {
+            // Labels and the kernel's times are not shown for what is deleted.
             Self::Delete => printer.without_kernel_times().without_labels(),
             Self::Update(_) => printer.without_kernel_times(),
         }

@@ -1,12 +1,14 @@
 //! `-D` and `-F`: each flow by tuple, zone and id; what is gone already, what is refused, what cannot be shown.
 
 use ctnetlink::wire::MessageFlags;
-use ctnetlink::{DumpFilter, FlowAttributes, FlowRequest, Request};
-use flow::{Family, Flow, FlowId, Mark, MaskedMark, PartialTuple, PerDirection, Protocol, Zone};
+use ctnetlink::{DumpFilter, FlowAttributes, FlowRequest, Request, StatusFilter};
+use flow::{
+    Family, Flow, FlowId, Mark, MaskedMark, PartialTuple, PerDirection, Protocol, Status, Zone,
+};
 
 use crate::fake::{
-    Ask, ENOENT, ENOSPC, EPERM, EPIPE, Part, Stage, Step, closing, flow_content_with, request,
-    said, tuple, udp, udp_line,
+    Ask, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, EPIPE, Part, Stage, Step, closing, flow_content_with,
+    request, said, tuple, udp, udp_line,
 };
 
 #[test]
@@ -55,15 +57,58 @@ fn a_zone_of_one_direction_is_named_in_its_tuple() {
 }
 
 #[test]
-fn the_dump_is_filtered_by_family_and_mark_but_not_by_status() {
+fn the_dump_is_filtered_by_family_mark_and_status() {
     let mut stage = Stage::new([]);
     stage.run("-D -f ipv6 -m 1/3 -u ASSURED");
     let dump = &stage.kernel.sent(Ask::DumpFlows)[0];
     let mark = MaskedMark { value: Mark(1), mask: 3 };
-    let filter =
-        DumpFilter { family: Some(Family::Ipv6), mark: Some(mark), ..DumpFilter::default() };
+    let status = StatusFilter { value: Status::ASSURED, mask: Some(Status::ASSURED) };
+    let filter = DumpFilter {
+        family: Some(Family::Ipv6),
+        mark: Some(mark),
+        status: Some(status),
+        ..DumpFilter::default()
+    };
     let expected = Request::DumpFlows { filter: &filter, zero: false };
     assert_eq!(dump.bytes, request(&expected, dump.sequence()));
+}
+
+/// A selection that can mean one flow only: its tuple is whole, and its zone is named and not the default one.
+const ONE_OF_ZONE_5: &str = "-s 192.0.2.1 -d 198.51.100.1 -p udp --sport 7 --dport 53 -w 5";
+
+#[test]
+fn the_only_flow_that_can_be_meant_is_looked_up_without_a_walk() {
+    let zoned = |zone| Flow { zone: Some(Zone(zone)), ..udp(7) };
+    // The answer to a get counts the reference by which it is made.
+    let seen = |zone| Flow { use_count: Some(2), ..zoned(zone) };
+    let mut stage = Stage::new([zoned(4), seen(5), udp(7)]);
+    let line = udp_line(7).replace(" use=1", " zone=5 use=1");
+    stage.run(&format!("-D {ONE_OF_ZONE_5}")).is(0, &line, &closing(1, "deleted"));
+    assert_eq!(stage.kernel.asked(), [Ask::GetFlow, Ask::DeleteFlow]);
+    assert_eq!(stage.kernel.flows(), [zoned(4), udp(7)]);
+    stage.run(&format!("-D {ONE_OF_ZONE_5}")).is(1, "", &closing(0, "deleted"));
+    let mut stage = Stage::new([seen(5)]);
+    stage.run(&format!("-D {ONE_OF_ZONE_5} -m 9")).is(1, "", &closing(0, "deleted"));
+}
+
+#[test]
+fn a_lookup_that_the_kernel_does_not_understand_becomes_a_walk() {
+    let mut stage = Stage::new([Flow { zone: Some(Zone(5)), ..udp(7) }]);
+    stage.kernel.refuse(Ask::GetFlow, EOPNOTSUPP);
+    assert_eq!(stage.run(&format!("-D {ONE_OF_ZONE_5}")).code, 0);
+    assert_eq!(stage.kernel.asked(), [Ask::GetFlow, Ask::DumpFlows, Ask::DeleteFlow]);
+    let mut stage = Stage::new([]);
+    stage.kernel.refuse(Ask::GetFlow, EPERM);
+    assert_eq!(stage.run(&format!("-D {ONE_OF_ZONE_5}")).code, 1);
+    assert_eq!(stage.kernel.asked(), [Ask::GetFlow]);
+}
+
+#[test]
+fn without_a_zone_the_flows_of_all_zones_are_meant() {
+    let mut stage = Stage::new([Flow { zone: Some(Zone(5)), ..udp(7) }, udp(7)]);
+    let line = ONE_OF_ZONE_5.trim_end_matches(" -w 5");
+    assert_eq!(stage.run(&format!("-D {line}")).code, 0);
+    assert!(stage.kernel.flows().is_empty());
 }
 
 #[test]

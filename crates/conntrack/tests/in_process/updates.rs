@@ -1,7 +1,7 @@
 //! `-U`: what is sent for each flow, what is not, and what happens to flows that cannot be changed.
 
 use ctnetlink::wire::MessageFlags;
-use ctnetlink::{DumpFilter, FlowRequest, Request};
+use ctnetlink::{DumpFilter, FlowRequest, Request, TupleFields};
 use flow::{
     Family, Flow, Labels, Mark, PartialTuple, PerDirection, ProtoInfo, Protocol, Status, TcpState,
     Zone,
@@ -114,11 +114,11 @@ fn a_protocol_state_comes_with_the_flags_that_let_packets_pass() {
         protoinfo: Some(ProtoInfo::Tcp(tcp_info(Some(TcpState::CLOSE), 0x0a | 0x04))),
         ..about(1)
     };
-    assert_eq!(change_of("-U -p tcp --state CLOSE", flow), expected);
+    assert_eq!(change_of("-U -f ipv4 -p tcp --state CLOSE", flow), expected);
 }
 
 #[test]
-fn filters_are_not_sent_neither_with_the_dump_nor_with_the_change() {
+fn filters_are_not_sent_with_the_change_nor_new_values_with_the_dump() {
     let status =
         Some(Status::CONFIRMED | Status::SRC_NAT | Status::SRC_NAT_DONE | Status::DST_NAT_DONE);
     let mut flow = Flow { status, ..udp(1) };
@@ -132,7 +132,18 @@ fn filters_are_not_sent_neither_with_the_dump_nor_with_the_change() {
     let mut stage = Stage::new([flow]);
     stage.run(line);
     let dump = &stage.kernel.sent(Ask::DumpFlows)[0];
-    let filter = DumpFilter { family: Some(Family::Ipv4), ..DumpFilter::default() };
+    let wanted = PartialTuple {
+        src: Some([192, 0, 2, 1].into()),
+        protocol: Some(Protocol::Udp),
+        src_port: Some(1),
+        ..PartialTuple::default()
+    };
+    let fields = TupleFields::IP_SRC | TupleFields::PROTO_NUM | TupleFields::PROTO_SRC_PORT;
+    let filter = DumpFilter {
+        family: Some(Family::Ipv4),
+        tuples: PerDirection { original: (wanted, fields), ..PerDirection::default() },
+        ..DumpFilter::default()
+    };
     let expected = Request::DumpFlows { filter: &filter, zero: false };
     assert_eq!(dump.bytes, request(&expected, dump.sequence()));
 }
