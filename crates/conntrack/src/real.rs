@@ -4,8 +4,9 @@ mod ahead;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use ctnetlink::client::{BatchBounds, PollTransport, Transport, open_for_batches};
@@ -134,6 +135,8 @@ impl EventSource for EventSocket<'_> {
 #[derive(Debug)]
 pub struct RealStdout<'e> {
     file: File,
+    /// Whether it has a reader, who can be slow: it is a pipe, a socket or a terminal, not a file or `/dev/null`.
+    has_reader: bool,
     end: &'e End,
 }
 
@@ -141,7 +144,9 @@ impl<'e> RealStdout<'e> {
     /// The standard output of this process.
     pub fn new(end: &'e End) -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self { file, end })
+        let kind = file.metadata()?.file_type();
+        let is_store = kind.is_file() || (kind.is_char_device() && !file.is_terminal());
+        Ok(Self { file, has_reader: !is_store, end })
     }
 
     /// Waits until a block can be written, which then does not block.
@@ -165,7 +170,7 @@ impl<'e> RealStdout<'e> {
 
 impl Write for RealStdout<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let watched = self.end.signals.get().is_some();
+        let watched = self.has_reader && self.end.signals.get().is_some();
         loop {
             let part = if watched {
                 self.wait_for_room()?;

@@ -10,7 +10,7 @@ mod namespace;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -23,6 +23,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_conntrack");
 const PAUSE: Duration = Duration::from_millis(10);
 const LOOKS: usize = 2000;
 
+/// More flows than a pipe can hold lines of.
+const MANY: usize = 2000;
 const INSERT: &str = "-I -s 192.0.2.1 -d 198.51.100.1 -p udp --sport 1 --dport 53 -t 600";
 
 /// A shell in a fresh namespace, `$0` being the program.
@@ -230,17 +232,58 @@ fn events_whose_reader_reads_nothing_end_with_a_second_signal() {
     assert!(stderr.ends_with("cannot write the output: ended by a second signal\n"), "{stderr}");
 }
 
-/// Runs the script with 2000 inserts on its standard input.
+#[test]
+fn a_signal_in_the_middle_of_a_list_leaves_whole_lines_and_a_true_count() {
+    let Some(words) = unshare() else { return };
+    for form in ["", "-o xml", "-o json"] {
+        // The list fills the pipe; who reads it waits until the signal has come.
+        let script = format!("\"$0\" -R - && exec \"$0\" -L {form}");
+        let mut child = start_with_many_flows(words, &script);
+        let mut stdout = child.stdout.take().unwrap();
+        let mut shown = vec![0; 1];
+        stdout.read_exact(&mut shown).unwrap();
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+        thread::sleep(PAUSE);
+        stdout.read_to_end(&mut shown).unwrap();
+        let output = child.wait_with_output().unwrap();
+        // As if nobody had held the signal back.
+        assert_eq!(output.status.signal(), Some(2), "{output:?}");
+        let shown = text(&shown);
+        assert!(shown.ends_with('\n'), "{form}: {}", &shown[shown.len() - 100..]);
+        let (count, end) = match form {
+            "-o xml" => (shown.matches("</flow>").count(), "</conntrack>\n"),
+            "-o json" => (shown.matches("\"use\":").count(), "],\"complete\":false}\n"),
+            _ => (shown.lines().filter(|line| line.contains(" use=")).count(), "\n"),
+        };
+        assert!(shown.ends_with(end), "{form}: {}", &shown[shown.len() - 100..]);
+        assert!(count < MANY, "{form}: {count}");
+        let said = said(&format!("{count} flow entries have been shown."));
+        assert_eq!(text(&output.stderr), said, "{form}");
+    }
+}
+
+/// Runs the script with [`MANY`] inserts on its standard input.
 fn with_many_flows(words: &[&str], script: &str, reads_output: bool) -> Output {
     let mut child = shell(words, script).stdin(Stdio::piped()).spawn().unwrap();
     if !reads_output {
         drop(child.stdout.take());
     }
-    let inserts: String = (1..=2000).fold(String::new(), |all, port| {
+    insert_many(&mut child);
+    child.wait_with_output().unwrap()
+}
+
+fn start_with_many_flows(words: &[&str], script: &str) -> Child {
+    let mut child = shell(words, script).stdin(Stdio::piped()).spawn().unwrap();
+    insert_many(&mut child);
+    child
+}
+
+fn insert_many(child: &mut Child) {
+    let inserts: String = (1..=MANY).fold(String::new(), |all, port| {
         all + &INSERT.replace("--sport 1", &format!("--sport {port}")) + "\n"
     });
     child.stdin.take().unwrap().write_all(inserts.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }
 
 #[test]
