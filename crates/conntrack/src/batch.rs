@@ -3,8 +3,9 @@
 //! The whole file is parsed before the first line runs: an error in it means that nothing was done. Then the lines run
 //! in order until one fails; what was done before it stays.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::command::Command;
@@ -113,7 +114,7 @@ fn at_line(line: usize) -> impl Fn(Failure) -> Failure {
 impl Line {
     fn prepare(
         number: usize,
-        words: &[OsString],
+        words: &[Cow<'_, OsStr>],
         surroundings: &mut Surroundings<'_>,
     ) -> Result<Self, Failure> {
         let (options, labels) = parse(words, surroundings.system, surroundings.stderr)?;
@@ -170,7 +171,9 @@ fn allowed(options: &Options) -> Result<CommandName, BatchError> {
 }
 
 /// The lines of a file that are not empty or comments, with their numbers, as words.
-pub fn word_lines(text: &[u8]) -> impl Iterator<Item = (usize, Result<Vec<OsString>, BatchError>)> {
+pub fn word_lines(
+    text: &[u8],
+) -> impl Iterator<Item = (usize, Result<Vec<Cow<'_, OsStr>>, BatchError>)> {
     physical_lines(text)
         .map(|(number, line)| (number, split_words(line)))
         .filter(|(_, words)| words.as_ref().map_or(true, |words| !words.is_empty()))
@@ -187,11 +190,18 @@ fn physical_lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 ///
 /// Blanks and tabs part words. `"` opens and closes a quotation anywhere, in which `\` takes the next byte literally;
 /// the closing one ends the word.
-fn split_words(line: &[u8]) -> Result<Vec<OsString>, BatchError> {
+fn split_words(line: &[u8]) -> Result<Vec<Cow<'_, OsStr>>, BatchError> {
     let line = line.trim_ascii_start();
     let mut words = Words::default();
     if line.first() == Some(&b'#') {
         return Ok(Vec::new());
+    }
+    if !line.contains(&b'"') {
+        for word in line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty())
+        {
+            words.push(Cow::Borrowed(OsStr::from_bytes(word)))?;
+        }
+        return Ok(words.done);
     }
     let mut quoted = false;
     let mut bytes = line.iter().copied();
@@ -212,35 +222,45 @@ fn split_words(line: &[u8]) -> Result<Vec<OsString>, BatchError> {
 }
 
 #[derive(Default)]
-struct Words {
-    done: Vec<OsString>,
+struct Words<'t> {
+    done: Vec<Cow<'t, OsStr>>,
     word: Vec<u8>,
 }
 
-impl Words {
+impl<'t> Words<'t> {
     fn end_word(&mut self, even_if_empty: bool) -> Result<(), BatchError> {
         if self.word.is_empty() && !even_if_empty {
             return Ok(());
         }
-        if self.word.len() >= MAX_WORD {
+        let word = OsString::from_vec(std::mem::take(&mut self.word));
+        self.push(Cow::Owned(word))
+    }
+
+    fn push(&mut self, word: Cow<'t, OsStr>) -> Result<(), BatchError> {
+        if word.len() >= MAX_WORD {
             return Err(BatchError::LongWord);
         }
         if self.done.len() >= MAX_WORDS {
             return Err(BatchError::ManyWords);
         }
-        self.done.push(OsString::from_vec(std::mem::take(&mut self.word)));
+        if self.done.is_empty() {
+            self.done.reserve(32);
+        }
+        self.done.push(word);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::ffi::OsString;
 
     use super::{BatchError, physical_lines, split_words};
 
     fn words(line: &str) -> Vec<OsString> {
-        split_words(line.as_bytes()).unwrap()
+        let words = split_words(line.as_bytes()).unwrap();
+        words.into_iter().map(Cow::into_owned).collect()
     }
 
     #[test]

@@ -77,8 +77,8 @@ pub enum GrammarError {
 
 /// A position in the words of a command line.
 #[derive(Clone, Debug)]
-pub struct Getopt<'w> {
-    words: &'w [OsString],
+pub struct Getopt<'w, W> {
+    words: &'w [W],
     /// Index of the first word that is not read whole.
     next: usize,
     /// Letters that are left of the cluster `words[next]`.
@@ -87,9 +87,9 @@ pub struct Getopt<'w> {
     posixly_correct: bool,
 }
 
-impl<'w> Getopt<'w> {
+impl<'w, W: AsRef<OsStr>> Getopt<'w, W> {
     /// At the begin of `words`, which do not contain the name of the program.
-    pub fn new(words: &'w [OsString], posixly_correct: bool) -> Self {
+    pub fn new(words: &'w [W], posixly_correct: bool) -> Self {
         Self { words, next: 0, cluster: &[], posixly_correct }
     }
 
@@ -117,7 +117,7 @@ impl<'w> Getopt<'w> {
     ///
     /// Inside of a cluster the next word is the cluster itself, so there is no such value.
     pub fn take_next_word(&mut self) -> Option<&'w OsStr> {
-        let word = self.words.get(self.next)?;
+        let word = self.words.get(self.next)?.as_ref();
         if matches!(word.as_bytes(), [b'-' | b'!', ..]) {
             return None;
         }
@@ -128,7 +128,7 @@ impl<'w> Getopt<'w> {
     /// The next word that is an option or a cluster. Passes over operands and over the `--` that ends the options.
     fn next_option_word(&mut self) -> Option<&'w OsStr> {
         loop {
-            let word = self.words.get(self.next)?;
+            let word = self.words.get(self.next)?.as_ref();
             match word.as_bytes() {
                 b"--" => {
                     self.next = self.words.len();
@@ -171,7 +171,7 @@ impl<'w> Getopt<'w> {
         letter: u8,
         rest: &'w [u8],
     ) -> Result<Found<'w, M>, GrammarError> {
-        let word = self.words.get(self.next);
+        let word = self.words.get(self.next).map(AsRef::as_ref);
         let option = options.iter().find(|option| option.letter == letter);
         let attached = match option.map(|option| option.argument) {
             Some(ArgumentKind::Required | ArgumentKind::NextWord) if !rest.is_empty() => {
@@ -188,7 +188,7 @@ impl<'w> Getopt<'w> {
         }
         let Some(option) = option else {
             return Err(GrammarError::UnknownOption(match word {
-                Some(word) if rest.is_empty() => word.clone(),
+                Some(word) if rest.is_empty() => word.to_owned(),
                 _ => OsStr::from_bytes(&[b'-', letter]).to_owned(),
             }));
         };
@@ -202,8 +202,7 @@ impl<'w> Getopt<'w> {
     fn required_word(&mut self, option: &OsStr) -> Result<&'w OsStr, GrammarError> {
         let word = self.words.get(self.next);
         self.next += 1;
-        word.map(OsString::as_os_str)
-            .ok_or_else(|| GrammarError::MissingArgument(option.to_owned()))
+        word.map(AsRef::as_ref).ok_or_else(|| GrammarError::MissingArgument(option.to_owned()))
     }
 }
 

@@ -67,8 +67,8 @@ fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
 }
 
 /// Options that are checked in themselves and against each other. Warnings are printed on the way.
-pub(crate) fn parse(
-    words: &[std::ffi::OsString],
+pub(crate) fn parse<W: AsRef<OsStr>>(
+    words: &[W],
     system: &dyn System,
     stderr: &mut dyn std::io::Write,
 ) -> Result<(Options, LabelOptions), Failure> {

@@ -105,7 +105,7 @@ fn abbreviation_may_have_several_names_of_one_meaning() {
         ],
     };
     let find = |word: &str| {
-        let words = [word.into(), "x".into()];
+        let words = [word, "x"];
         let found = Getopt::new(&words, false).next_option(&table).unwrap();
         found.is_ok()
     };

@@ -69,12 +69,15 @@ impl Options {
     /// ```
     /// use conntrack::options::{CommandName, Environment, Options, Table};
     ///
-    /// let words = ["-L", "expect", "-f", "ipv6"].map(Into::into);
+    /// let words = ["-L", "expect", "-f", "ipv6"];
     /// let environment = Environment { posixly_correct: false, protocols: &Vec::new };
     /// let options = Options::scan(&words, &environment).unwrap();
     /// assert_eq!(options.command, Some((CommandName::List, Table::Expect)));
     /// ```
-    pub fn scan(words: &[OsString], environment: &Environment<'_>) -> Result<Self, Rejection> {
+    pub fn scan<W: AsRef<OsStr>>(
+        words: &[W],
+        environment: &Environment<'_>,
+    ) -> Result<Self, Rejection> {
         let mut scan = Scan {
             words: Getopt::new(words, environment.posixly_correct),
             options: Self::default(),
@@ -88,15 +91,15 @@ impl Options {
     }
 }
 
-struct Scan<'a> {
-    words: Getopt<'a>,
+struct Scan<'a, W> {
+    words: Getopt<'a, W>,
     options: Options,
     /// The long options of the last `-p`.
     protocol_options: Vec<LongOption<Meaning>>,
     environment: &'a Environment<'a>,
 }
 
-impl<'a> Scan<'a> {
+impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
     fn run(&mut self) -> Result<(), UsageError> {
         loop {
             let table = OptionTable { short: &SHORT, long: [&LONG, &self.protocol_options] };
@@ -291,7 +294,10 @@ impl<'a> Scan<'a> {
             .ok_or_else(|| UsageError::UnsupportedProtocol { text: text.into() })?;
         self.options.original.protocol = Some(protocol);
         let options = protocol::spec(protocol).map_or(&[][..], |spec| spec.options);
-        self.protocol_options = options.iter().copied().flat_map(long_names).collect();
+        self.protocol_options.clear();
+        // Two names each are the most that there are.
+        self.protocol_options.reserve(options.len().saturating_mul(2));
+        self.protocol_options.extend(options.iter().copied().flat_map(long_names));
         Ok(())
     }
 

@@ -94,7 +94,11 @@ pub fn split_prefix(text: &str) -> (&str, Option<&str>) {
 ///
 /// Unlike `inet_aton` this takes no text after a blank.
 pub fn parse_address(text: &str) -> Option<IpAddr> {
-    parse_ipv4(text).map(IpAddr::from).or_else(|| text.parse::<Ipv6Addr>().ok().map(IpAddr::from))
+    if text.contains(':') {
+        return text.parse::<Ipv6Addr>().ok().map(IpAddr::from);
+    }
+    // Nearly all are in the form that the standard library knows, which takes a leading zero for an error.
+    text.parse::<Ipv4Addr>().ok().or_else(|| parse_ipv4(text)).map(IpAddr::from)
 }
 
 /// One to four numbers in decimal, octal or hexadecimal. The last one fills the bytes that are left.

@@ -46,10 +46,11 @@ pub(crate) fn masked_mark(text: &str) -> Option<MaskedMark> {
 
 /// Only digits and at least one: `from_str_radix` alone would take a sign.
 fn digits_of(text: &str, radix: u32) -> Option<u64> {
-    text.chars()
-        .all(|digit| digit.is_digit(radix))
-        .then(|| u64::from_str_radix(text, radix).ok())
-        .flatten()
+    let (first, rest) = text.as_bytes().split_first()?;
+    let digit = |byte: &u8| char::from(*byte).to_digit(radix).map(u64::from);
+    rest.iter().try_fold(digit(first)?, |number, byte| {
+        number.checked_mul(u64::from(radix))?.checked_add(digit(byte)?)
+    })
 }
 
 #[cfg(test)]
