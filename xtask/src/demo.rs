@@ -2,7 +2,7 @@
 //!
 //! With `tool` it shows the tool, with `fail-over` two daemons, of which one dies, and without a word both.
 //!
-//! Everything happens in namespaces of its own (see [`isolation`](crate::isolation)), so the host's network is not
+//! Everything happens in namespaces of its own (see [`crate::isolation`]), so the host's network is not
 //! touched, and the kernel cleans up however the demo ends.
 
 mod fail_over;

@@ -189,7 +189,7 @@ impl Sender {
         self.socket.send(self.batch.datagram())?;
         while !self.batch.is_answered() {
             let len = self.socket.receive(&mut self.buffer)?;
-            self.batch.take(self.buffer.get(..len).unwrap_or_default());
+            self.batch.take(self.buffer.get(..len).unwrap_or_default(), |_, _| {});
         }
         let mut refused = 0;
         for answer in self.batch.answers() {
