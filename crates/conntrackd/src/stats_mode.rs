@@ -5,10 +5,10 @@
 //!
 //! | what | becomes |
 //! |---|---|
-//! | NEW | an entry, unless there is one |
+//! | NEW | an entry; if there is one, its end was lost or a dump showed the flow already, and it says what the event says |
 //! | UPDATE, part of a dump | changes the entry, or makes one |
 //! | DESTROY | the line of the event and its traffic, if there is an entry, which goes |
-//! | part of a dump, and an event spoke of the flow since that part may have been filled | nothing |
+//! | part of a dump, of what events told since that part may have been filled | nothing |
 //! | not part of a whole dump | the line of the entry, without counters; the entry goes |
 //!
 //! To poll is to dump again and again. Behaviour: the cases `stats_mode` and `polling` of the conformance set.
@@ -17,7 +17,7 @@ mod slab;
 mod store;
 
 use ctsync::time::Instant;
-use ctsync::{CacheCounters, DumpMemory};
+use ctsync::{CacheCounters, DumpMemory, Told};
 use flow::text::{LocalTime, plain};
 use flow::{Counters, Direction, EventKind, Flow, FlowRead};
 
@@ -111,9 +111,13 @@ impl StatsMode {
         flow: &impl FlowRead,
     ) -> Option<LogLine<'_>> {
         let (fingerprint, known) = self.store.find(flow);
-        self.memory.note(fingerprint);
+        self.memory.note_flow(fingerprint, kind, flow);
         match (kind, known) {
-            (EventKind::New, Some(number)) => self.touch(number),
+            (EventKind::New, Some(number)) => {
+                // The same if it was part of a dump before, another one if the end of the last was lost.
+                self.store.merge_dumped(number, flow, Told::empty());
+                self.touch(number);
+            }
             (EventKind::Update, Some(number)) => self.update(number, flow),
             (EventKind::New | EventKind::Update, None) => self.insert(now, flow),
             (EventKind::Destroy, None) => {}
@@ -148,21 +152,21 @@ impl StatsMode {
 
     /// A flow of the dump that the filter wants.
     pub fn on_dumped(&mut self, now: &Now<'_>, flow: &impl FlowRead) {
-        match self.store.find(flow) {
-            (fingerprint, known) if self.memory.is_outdated(fingerprint) => {
-                if let Some(number) = known {
-                    self.touch(number);
+        let (fingerprint, known) = self.store.find(flow);
+        let told = self.memory.told(fingerprint);
+        match known {
+            Some(number) => {
+                if !told.contains(Told::WHOLE) {
+                    self.differed += u64::from(self.store.merge_dumped(number, flow, told));
+                    self.counters.updated += 1;
                 }
-            }
-            (_, Some(number)) => {
-                self.differed += u64::from(self.store.merge_dumped(number, flow));
-                self.counters.updated += 1;
                 self.touch(number);
             }
-            (_, None) => {
+            None if told.is_empty() => {
                 self.differed += u64::from(self.memory.runs());
                 self.insert(now, flow);
             }
+            None => {}
         }
     }
 

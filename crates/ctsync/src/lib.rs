@@ -29,7 +29,7 @@ mod timers;
 pub mod wire;
 
 pub use cache::CacheCounters;
-pub use dump_memory::DumpMemory;
+pub use dump_memory::{DumpMemory, Told};
 pub use node::{
     CacheCursor, CacheFigures, CacheName, CachedExpectation, CachedFlow, Config, Event,
     ExternalCache, InternalCache, KernelRequest, KnownFlow, LinkId, ModeConfig, Node, Notice,

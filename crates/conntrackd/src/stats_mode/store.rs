@@ -6,6 +6,7 @@
 
 use std::hash::BuildHasher;
 
+use ctsync::Told;
 use flow::{
     Counters, DccpInfo, DccpState, Direction, FlowId, FlowRead, HelperName, Labels, Mark,
     PerDirection, ProtoInfo, SctpInfo, SctpState, SequenceAdjustment, Status, Synproxy, TcpInfo,
@@ -176,15 +177,26 @@ impl Store {
         self.merge_rare(number, flow);
     }
 
-    /// The same with what a dump tells, that is all but a mark of 0. Whether what changes in a flow has changed.
-    pub(super) fn merge_dumped(&mut self, number: u32, flow: &impl FlowRead) -> bool {
+    /// The same with what a dump tells, that is all but a mark of 0, as far as events did not tell something newer. Whether
+    /// what changes in a flow has changed.
+    pub(super) fn merge_dumped(&mut self, number: u32, flow: &impl FlowRead, told: Told) -> bool {
         let seen = |entry: &Entry| (entry.status, entry.mark, entry.state);
-        let before = self.entries.get(number).map(seen);
+        let Some(before) = self.entries.get(number).map(seen) else { return false };
         if let Some(entry) = self.entries.get_mut(number) {
             entry.mark = 0;
         }
         self.merge(number, flow);
-        self.entries.get(number).map(seen) != before
+        let Some(entry) = self.entries.get_mut(number) else { return false };
+        if told.contains(Told::STATUS) {
+            entry.status = before.0;
+        }
+        if told.contains(Told::MARK) {
+            entry.mark = before.1;
+        }
+        if told.contains(Told::PROTOINFO) {
+            entry.state = before.2;
+        }
+        seen(entry) != before
     }
 
     fn merge_reply(&mut self, number: u32, flow: &impl FlowRead) {

@@ -163,18 +163,6 @@ fn the_end_of_an_unknown_flow_is_neither_logged_nor_counted() {
 }
 
 #[test]
-fn a_known_flow_that_is_new_again_stays_as_it_was() {
-    let mut mode = mode();
-    mode.on_event(&at(0), EventKind::New, &udp(1));
-    let again = Flow { mark: Some(Mark(9)), id: Some(FlowId(99)), ..udp(1) };
-    mode.on_event(&at(5), EventKind::New, &again);
-    let lines = listed(&mode, 7);
-    assert_eq!(lines.len(), 1);
-    assert!(lines[0].ends_with(" mark=0 id=1 age 7"), "{lines:?}");
-    assert_eq!(mode.counters(), CacheCounters { created: 1, ..CacheCounters::default() });
-}
-
-#[test]
 fn an_update_changes_what_it_tells_and_keeps_the_rest() {
     let mut mode = mode();
     let tcp = |state| {
@@ -290,6 +278,34 @@ fn what_an_event_said_is_newer_than_the_dump() {
         assert_eq!(lines.contains(" mark=7 "), !is_newer, "{parts} {lines}");
         assert_eq!(mode.differed(), if is_newer { 2 } else { 0 }, "{parts}");
     }
+}
+
+#[test]
+fn a_new_flow_whose_forerunner_did_not_end_is_as_the_event_says() {
+    let mut mode = mode();
+    let assured = Some(Status::CONFIRMED | Status::ASSURED);
+    mode.on_event(&at(0), EventKind::New, &Flow { mark: Some(Mark(7)), status: assured, ..udp(1) });
+    mode.on_event(&at(5), EventKind::New, &Flow { mark: None, id: Some(FlowId(99)), ..udp(1) });
+    let lines = listed(&mode, 7);
+    assert_eq!(lines.len(), 1);
+    assert!(
+        lines[0].ends_with(" mark=0 id=99 age 7") && !lines[0].contains("ASSURED"),
+        "{lines:?}"
+    );
+    assert_eq!(mode.counters(), CacheCounters { created: 1, ..CacheCounters::default() });
+}
+
+#[test]
+fn what_an_update_did_not_tell_is_taken_from_the_dump() {
+    let mut mode = mode();
+    mode.on_event(&at(0), EventKind::New, &Flow { mark: Some(Mark(5)), ..udp(1) });
+    mode.dump_begins();
+    let assured = Some(Status::CONFIRMED | Status::ASSURED);
+    mode.on_event(&at(1), EventKind::Update, &Flow { mark: None, status: assured, ..udp(1) });
+    mode.on_dumped(&at(1), &Flow { mark: Some(Mark(6)), ..udp(1) });
+    mode.dump_ends();
+    let lines = listed(&mode, 1).concat();
+    assert!(lines.contains(" mark=6 ") && lines.contains("ASSURED"), "{lines}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::tail::Tail;
 use super::{CacheName, DIRECT_LIMIT, Node, Origin, Replication, Which};
 use crate::Sequence;
 use crate::cache::{Found, Key, Life, Slot};
+use crate::dump_memory::Told;
 use crate::queue::Item;
 use crate::wire::{ExpectationRecord, Header, Record, Stamp};
 
@@ -45,11 +46,36 @@ impl Written {
     }
 }
 
+/// Of a flow that a dump shows, what events told counts more.
+fn keep_told(dumped: &mut Record, known: &Record, told: Told) {
+    if told.contains(Told::STATUS) {
+        (dumped.status, dumped.timeout_s) = (known.status, known.timeout_s);
+    }
+    if told.contains(Told::PROTOINFO) {
+        dumped.protoinfo = known.protoinfo;
+    }
+    if told.contains(Told::MARK) {
+        dumped.mark = known.mark;
+    }
+    if told.contains(Told::LABELS) {
+        dumped.labels.clone_from(&known.labels);
+    }
+    if told.contains(Told::HELPER) {
+        dumped.helper.clone_from(&known.helper);
+    }
+    if told.contains(Told::ADJUSTMENT) {
+        dumped.sequence_adjustment = known.sequence_adjustment;
+    }
+    if told.contains(Told::SYNPROXY) {
+        dumped.synproxy = known.synproxy;
+    }
+}
+
 impl Node {
     pub(super) fn flow_event(&mut self, kind: EventKind, origin: Origin, flow: &impl FlowRead) {
         let key = Key::of_flow(flow);
         let found = self.out.flows.find(&key);
-        self.dump.memory.note(found.fingerprint);
+        self.dump.memory.note_flow(found.fingerprint, kind, flow);
         if kind == EventKind::Destroy {
             if let Some(slot) = found.slot.filter(|slot| self.out.flows.is_alive(*slot)) {
                 self.end_entry(Item::Flow(slot), origin);
@@ -87,7 +113,7 @@ impl Node {
         let record = ExpectationRecord::from_expectation(expectation, self.parts());
         let key = Key::of_expectation(&record);
         let found = self.out.expectations.find(&key);
-        self.dump.memory.note(found.fingerprint);
+        self.dump.memory.note(found.fingerprint, Told::WHOLE);
         if kind == EventKind::Destroy {
             let alive = found.slot.filter(|slot| self.out.expectations.is_alive(*slot));
             if let Some(slot) = alive {
@@ -114,7 +140,8 @@ impl Node {
         let key = Key::of_flow(flow);
         let found = self.out.flows.find(&key);
         let alive = found.slot.filter(|slot| self.out.flows.is_alive(*slot));
-        if self.dump.memory.is_outdated(found.fingerprint) {
+        let told = self.dump.memory.told(found.fingerprint);
+        if told.contains(Told::WHOLE) {
             self.seen(alive.map(Item::Flow));
             return;
         }
@@ -127,6 +154,9 @@ impl Node {
         };
         let Some(content) = self.out.flows.content(slot) else { return };
         let known = Record::decode(content.body).ok();
+        if let Some(known) = &known {
+            keep_told(&mut record, known, told);
+        }
         if known.as_ref().is_some_and(|known| known.mark.is_some()) {
             record.mark.get_or_insert(Mark(0));
         }
@@ -162,7 +192,7 @@ impl Node {
         let key = Key::of_expectation(&record);
         let found = self.out.expectations.find(&key);
         let alive = found.slot.filter(|slot| self.out.expectations.is_alive(*slot));
-        if self.dump.memory.is_outdated(found.fingerprint) {
+        if !self.dump.memory.told(found.fingerprint).is_empty() {
             self.seen(alive.map(Item::Expectation));
             return;
         }

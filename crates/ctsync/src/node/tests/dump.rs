@@ -57,6 +57,25 @@ fn what_an_event_said_is_newer_than_the_dump() {
 }
 
 #[test]
+fn what_an_update_did_not_tell_is_taken_from_the_dump() {
+    let mut node = node(|_| {});
+    let old = Flow { mark: Some(Mark(5)), status: Some(Status::CONFIRMED), ..flow(1) };
+    event(&mut node, EventKind::New, &old);
+    sent_events(&mut node);
+    begin(&mut node, Which::Flows);
+    // Another mark was told by an event that was lost, and then a reply came.
+    let replied = Some(Status::CONFIRMED | Status::SEEN_REPLY);
+    let update = Flow { mark: None, status: replied, ..flow(1) };
+    event(&mut node, EventKind::Update, &update);
+    let dumped = Flow { mark: Some(Mark(6)), status: Some(Status::CONFIRMED), ..flow(1) };
+    node.on_dumped_flow(T, &dumped, Origin::Others);
+    end(&mut node, Origin::Others);
+    let records: Vec<_> = node.records(CacheName::Internal).collect();
+    assert_eq!((records[0].mark, records[0].status), (Some(Mark(6)), replied));
+    assert_eq!(sent_events(&mut node), [EventKind::Update]);
+}
+
+#[test]
 fn the_peer_is_told_of_what_changed_and_of_nothing_else() {
     let mut node = node(|_| {});
     let labels = Some(Labels::from_bits([1]));
