@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ctnetlink::wire::{MessageFlags, Sequence};
-use ctnetlink::{CreateMode, Exchange, Expects, Reply, Request};
+use ctnetlink::{CreateMode, Exchange, Expects, FlowRequest, Reply, Request};
 use sys::netlink::Socket;
 
 use crate::{mix, open_error};
@@ -18,17 +18,17 @@ const BATCH: u32 = 128;
 const BATCHES_PER_SECOND: u32 = 10_000;
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Creates the flows `first .. first + count` of the mix as fast as the kernel takes them.
-pub(crate) fn run(first: u32, count: u32) -> io::Result<()> {
-    put(first, count, BATCH, |_| {})
+/// Creates the flows `first .. first + count` as fast as the kernel takes them.
+pub(crate) fn run(first: u32, count: u32, flow: fn(u32) -> FlowRequest) -> io::Result<()> {
+    put(first, count, BATCH, flow, |_| {})
 }
 
-/// The same at `rate` flows a second. Prints how many microseconds it took.
+/// The same with the mix at `rate` flows a second. Prints how many microseconds it took.
 #[expect(clippy::disallowed_methods, reason = "reading the clock is its purpose")]
 pub(crate) fn paced(first: u32, count: u32, rate: u32) -> io::Result<()> {
     let batch = (rate / BATCHES_PER_SECOND).clamp(1, BATCH);
     let start = Instant::now();
-    put(first, count, batch, |done| {
+    put(first, count, batch, mix::flow, |done| {
         let due = Duration::from_secs_f64(f64::from(done) / f64::from(rate.max(1)));
         thread::sleep(due.saturating_sub(start.elapsed()));
     })?;
@@ -37,7 +37,13 @@ pub(crate) fn paced(first: u32, count: u32, rate: u32) -> io::Result<()> {
 }
 
 /// Creates batch after batch; `pause` gets the number of flows created so far.
-fn put(first: u32, count: u32, most: u32, pause: impl Fn(u32)) -> io::Result<()> {
+fn put(
+    first: u32,
+    count: u32,
+    most: u32,
+    flow: fn(u32) -> FlowRequest,
+    pause: impl Fn(u32),
+) -> io::Result<()> {
     let end = mix::end(first, count)?;
     let socket = Socket::open(0).map_err(open_error)?;
     let mut buffer = vec![0; BUFFER_LEN];
@@ -48,7 +54,7 @@ fn put(first: u32, count: u32, most: u32, pause: impl Fn(u32)) -> io::Result<()>
         batch.clear();
         for index in from..to {
             let start = batch.len();
-            let request = mix::flow(index);
+            let request = flow(index);
             Request::PutFlow(&request, CreateMode::CreateOnly).encode(Sequence(index), &mut batch);
             if index + 1 < to {
                 clear_acknowledge(&mut batch, start);

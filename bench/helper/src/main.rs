@@ -9,7 +9,8 @@
 //! bench-helper remove FIRST COUNT           ends these flows
 //! bench-helper follow OTHER COUNT           creates COUNT flows one by one; prints after how many microseconds each one
 //!                                           is an event in the network namespace of the file OTHER, or `lost'
-//! bench-helper dump                         reads the whole table, prints datagrams and bytes
+//! bench-helper fill-tcp FIRST COUNT         the same with TCP flows alone
+//! bench-helper dump [CONDITION .. [+ ..]]   reads the table as far as the kernel lets it pass, prints datagrams and bytes
 //! bench-helper measure TIMES OUTPUT CMD ..  runs CMD, standard output to OUTPUT; prints what it used as JSON
 //! ```
 
@@ -25,8 +26,9 @@ use std::process::ExitCode;
 
 use churn::Churn;
 
-const USAGE: &str = "usage: fill FIRST COUNT [RATE] | churn FIRST COUNT RATE SECONDS SEED | \
-     remove FIRST COUNT | follow OTHER COUNT | dump | measure TIMES OUTPUT CMD ..";
+const USAGE: &str = "usage: fill FIRST COUNT [RATE] | fill-tcp FIRST COUNT | \
+     churn FIRST COUNT RATE SECONDS SEED | remove FIRST COUNT | follow OTHER COUNT | \
+     dump [CONDITION ..] | measure TIMES OUTPUT CMD ..";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,12 +44,13 @@ fn main() -> ExitCode {
 
 fn run(words: &[&str]) -> io::Result<()> {
     match words {
-        ["fill", first, count] => fill::run(number(first)?, number(count)?),
+        ["fill", first, count] => fill::run(number(first)?, number(count)?, mix::flow),
+        ["fill-tcp", first, count] => fill::run(number(first)?, number(count)?, mix::tcp_flow),
         ["fill", first, count, rate] => fill::paced(number(first)?, number(count)?, number(rate)?),
         ["churn", words @ ..] => churn::run(churn(words)?),
         ["remove", first, count] => churn::remove(number(first)?, number(count)?),
         ["follow", other, count] => follow::run(other, number(count)?),
-        ["dump"] => dump::run(),
+        ["dump", conditions @ ..] => dump::run(conditions),
         ["measure", times, output, program, words @ ..] => {
             measure::run(number(times)?, output, program, words)
         }

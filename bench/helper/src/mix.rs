@@ -56,6 +56,11 @@ pub(crate) fn flow(index: u32) -> FlowRequest {
     request
 }
 
+/// The request that creates flow `index` of a table of TCP flows over IPv4. Such a table has at most 45 % of [`LIMIT`].
+pub(crate) fn tcp_flow(index: u32) -> FlowRequest {
+    flow((index / 45).saturating_mul(100).saturating_add(index % 45))
+}
+
 /// A permutation of the numbers below [`LIMIT`] without visible order.
 fn scrambled(index: u32) -> u32 {
     index.wrapping_mul(0x9e_3779) % LIMIT
