@@ -13,6 +13,7 @@
 //! always known.
 
 mod assembler;
+mod conditions;
 mod search;
 
 use flow::filter::{AddressSet, EventFilter, NumberSet, Policy, Rule};
@@ -21,6 +22,8 @@ use crate::conntrack::number;
 use crate::wire::Subsystem;
 use assembler::{Assembler, Label};
 use search::{Exits, Ranges};
+
+pub use conditions::FlowConditions;
 
 /// The most instructions of a program (`BPF_MAXINSNS`).
 pub const LONGEST: usize = 4096;

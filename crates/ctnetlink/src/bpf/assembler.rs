@@ -16,6 +16,10 @@ pub(super) mod code {
     pub(super) const LOAD_BYTE_INDEXED: u16 = 0x50;
     /// A = 32 bits at X + k, big endian.
     pub(super) const LOAD_WORD_INDEXED: u16 = 0x40;
+    /// A = 16 bits at X + k, big endian.
+    pub(super) const LOAD_HALF_INDEXED: u16 = 0x48;
+    /// A = A & k.
+    pub(super) const AND: u16 = 0x54;
     /// A = k.
     pub(super) const LOAD_NUMBER: u16 = 0x00;
     /// X = k.
@@ -81,6 +85,16 @@ impl Assembler {
     /// Loads the byte of the attribute at X.
     pub(super) fn load_payload_byte(&mut self) -> Label {
         self.push(code::LOAD_BYTE_INDEXED, ATTRIBUTE_HEADER)
+    }
+
+    /// Loads the first 16 bits of the attribute at X.
+    pub(super) fn load_payload_half(&mut self) -> Label {
+        self.push(code::LOAD_HALF_INDEXED, ATTRIBUTE_HEADER)
+    }
+
+    /// Keeps these bits of A.
+    pub(super) fn mask(&mut self, bits: u32) -> Label {
+        self.push(code::AND, bits)
     }
 
     /// Loads the word of this number of the attribute at X.

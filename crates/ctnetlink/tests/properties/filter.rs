@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ctnetlink::bpf::{Coverage, Instruction, LONGEST, Program, compile};
+use ctnetlink::bpf::{Coverage, FlowConditions, Instruction, LONGEST, Program, compile};
 use ctnetlink::encode_flow;
 use ctnetlink::wire::{MessageFlags, MessageHeader, MessageWriter, NetfilterHeader, Sequence};
 use flow::filter::{AddressSet, EventFilter, Policy, Rule};
 use flow::{
-    AddressPair, Direction, EventKind, Flow, L4Key, PerDirection, ProtoInfo, Protocol, TcpInfo,
-    TcpState, Tuple,
+    AddressPair, Direction, EventKind, Family, Flow, L4Key, Mark, MaskedMark, PartialTuple,
+    PerDirection, ProtoInfo, Protocol, TcpInfo, TcpState, Tuple, Zone,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -277,5 +277,105 @@ fn events_of_an_ignored_port_are_dropped_and_all_others_judged_as_before() {
         let mut message = event(EventKind::New, &flow);
         message[12..16].copy_from_slice(&u32::to_ne_bytes(port_id));
         assert_eq!(passes(&program, &message), is_passed, "{port_id:#x}");
+    }
+}
+
+/// What the conditions mean, but for ICMP keys, which no program compares.
+fn holds(conditions: &FlowConditions, flow: &Flow) -> bool {
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let original = &flow.tuples.original.addresses;
+    let inside = [original.src(), original.dst()].into_iter().zip(conditions.networks).all(
+        |(address, network)| {
+            network.is_none_or(|(network, mask)| {
+                address.is_ipv4() == network.is_ipv4()
+                    && bits(address) & bits(mask) == bits(network) & bits(mask)
+            })
+        },
+    );
+    inside
+        && conditions.family.is_none_or(|family| original.family() == family)
+        && Direction::BOTH
+            .iter()
+            .all(|direction| conditions.tuples[*direction].matches(&flow.tuples[*direction]))
+        && conditions.mark.is_none_or(|mark| mark.matches(flow.mark.unwrap_or_default()))
+        && conditions.zone.is_none_or(|zone| flow.zone.unwrap_or_default() == zone)
+}
+
+/// Conditions of which each is often there and often holds.
+fn conditions_for(flow: Flow) -> impl Strategy<Value = (Flow, FlowConditions)> {
+    let parts = || any::<[u8; 10]>();
+    let mask = (any::<u128>(), 0..=128_u32)
+        .prop_map(|(bits, ones)| bits | u128::MAX.checked_shl(128 - ones).unwrap_or(0));
+    (Just(flow), parts(), mask, any::<(u32, u16)>()).prop_map(|(flow, dice, mask, (mark, zone))| {
+        // Of ten, four ask for what there is, one for something else.
+        let choose = |die: u8| die % 10;
+        let tuple = |direction: Direction, dice: &[u8]| {
+            let whole = PartialTuple::from(flow.tuples[direction]);
+            let port = |die, port: Option<u16>| match choose(die) {
+                0..4 => port,
+                4 => port.map(|port| port ^ 1),
+                _ => None,
+            };
+            PartialTuple {
+                src: whole.src.filter(|_| choose(dice[0]) < 4),
+                dst: whole.dst.filter(|_| choose(dice[1]) < 4),
+                protocol: whole.protocol.filter(|_| choose(dice[2]) < 4),
+                src_port: port(dice[3], whole.src_port),
+                dst_port: port(dice[4], whole.dst_port),
+                ..PartialTuple::default()
+            }
+        };
+        let address = flow.tuples.original.addresses.src();
+        let mask: IpAddr = match address {
+            IpAddr::V4(_) => Ipv4Addr::from(u32::try_from(mask >> 96).unwrap()).into(),
+            IpAddr::V6(_) => Ipv6Addr::from(mask).into(),
+        };
+        let conditions = FlowConditions {
+            family: match choose(dice[5]) {
+                0..4 => Some(flow.tuples.original.addresses.family()),
+                4 => Some(Family::Ipv6),
+                _ => None,
+            },
+            tuples: PerDirection {
+                original: tuple(Direction::Original, &dice),
+                reply: tuple(Direction::Reply, &dice[5..]),
+            },
+            networks: [Some((address, mask)).filter(|_| choose(dice[6]) < 5), None],
+            mark: match choose(dice[7]) {
+                0..4 => {
+                    let Mark(set) = flow.mark.unwrap_or_default();
+                    Some(MaskedMark { value: Mark(set & mark), mask: mark })
+                }
+                4 => Some(MaskedMark { value: Mark(mark), mask: u32::MAX }),
+                _ => None,
+            },
+            zone: match choose(dice[8]) {
+                0..4 => Some(flow.zone.unwrap_or_default()),
+                4 => Some(Zone(zone)),
+                _ => None,
+            },
+        };
+        (flow, conditions)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_program_says_what_its_conditions_say(
+        (flow, conditions) in strategies::flow().prop_flat_map(conditions_for),
+    ) {
+        let program = conditions.compile();
+        check(&program.instructions);
+        for kind in KINDS {
+            let passed = passes(&program, &event(kind, &flow));
+            prop_assert_eq!(passed, holds(&conditions, &flow), "{:?}", kind);
+        }
+        let other = message_of(0x0200, MessageFlags::empty(), &flow);
+        prop_assert!(passes(&program, &other), "another subsystem");
     }
 }

@@ -31,6 +31,8 @@ pub(crate) fn run(program: &[Instruction], message: &[u8]) -> (u32, usize) {
             0x30 => a = u32::from(message[k as usize]),
             0x40 => a = word(message, (x + k) as usize),
             0x50 => a = u32::from(message[(x + k) as usize]),
+            0x48 => a = half(message, (x + k) as usize),
+            0x54 => a &= k,
             0x05 => at += k as usize,
             0x15 => branch(a == k),
             0x25 => branch(a > k),
@@ -40,6 +42,10 @@ pub(crate) fn run(program: &[Instruction], message: &[u8]) -> (u32, usize) {
         }
     }
     unreachable!("the counter does not end");
+}
+
+fn half(message: &[u8], at: usize) -> u32 {
+    u16::from_be_bytes(message[at..at + 2].try_into().unwrap()).into()
 }
 
 fn word(message: &[u8], at: usize) -> u32 {
