@@ -9,17 +9,23 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-use ctnetlink::client::{BatchBounds, PollTransport, Transport, open_for_batches};
+use ctnetlink::bpf::FlowConditions;
+use ctnetlink::client::{
+    BatchBounds, EventSocket, EventsTaken, PollTransport, Transport, attach_filter,
+    open_for_batches,
+};
 use flow::text::CivilTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sys::netlink::{OpenError, Socket};
-use sys::signal::{EndSignal, EndSignals};
+use sys::netlink::{Datagram, OpenError, Slots, Socket};
+use sys::signal::{EndSignal, EndSignals, ToolSignal};
 use sys::wait::{Interest, wait};
 
 use self::ahead::ReadAhead;
 use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
 
+/// The receive buffer of events grows up to this, as the kernel accounts for it: some 50,000 events.
+const MOST_BUFFER: usize = 64 << 20;
 /// What a pipe with room takes without blocking (`PIPE_BUF` of Linux).
 const PIPE_BUF: usize = 4096;
 /// So long a program that was looked up stays the owner of its port: a bulk of its changes needs one look.
@@ -32,26 +38,30 @@ const NETLINK_NETFILTER: &str = "12";
 pub struct End {
     signals: OnceCell<EndSignals>,
     wish: Cell<Option<EndSignal>>,
+    /// SIGUSR1 came and was not answered yet.
+    report: Cell<bool>,
 }
 
 impl End {
     /// From now on a signal is a wish and does not end the process.
-    fn hold(&self) -> io::Result<()> {
+    fn hold(&self, begin: impl FnOnce() -> io::Result<EndSignals>) -> io::Result<()> {
         if self.signals.get().is_none() {
-            let signals = EndSignals::hold()?;
+            let signals = begin()?;
             // It was empty a moment ago, and there is one thread.
             let _ = self.signals.set(signals);
         }
         Ok(())
     }
 
-    /// Takes a signal that has come; whether there was one.
-    fn take(&self) -> io::Result<bool> {
+    /// Takes a signal that has come.
+    fn take(&self) -> io::Result<Option<ToolSignal>> {
         let taken = self.signals.get().map_or(Ok(None), EndSignals::take)?;
-        if taken.is_some() {
-            self.wish.set(taken);
+        match taken {
+            Some(ToolSignal::End(signal)) => self.wish.set(Some(signal)),
+            Some(ToolSignal::Report) => self.report.set(true),
+            None => {}
         }
-        Ok(taken.is_some())
+        Ok(taken)
     }
 
     /// The signal that came last.
@@ -75,7 +85,7 @@ impl Kernel for RealKernel<'_> {
     }
 
     fn hold_end(&self) -> io::Result<()> {
-        self.0.hold()
+        self.0.hold(EndSignals::hold)
     }
 
     fn end_is_wished(&self) -> bool {
@@ -84,24 +94,43 @@ impl Kernel for RealKernel<'_> {
         self.0.wish().is_some()
     }
 
-    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource + '_>, OpenError> {
+    fn subscribe(
+        &self,
+        groups: u32,
+        conditions: &FlowConditions,
+    ) -> Result<Box<dyn EventSource + '_>, OpenError> {
         // First the signals: from the moment the socket is a member, an end is an orderly one.
-        self.0.hold().map_err(OpenError::Open)?;
-        Ok(Box::new(EventSocket { socket: Socket::open(groups)?, end: self.0 }))
+        self.0.hold(EndSignals::hold_with_report).map_err(OpenError::Open)?;
+        let socket = EventSocket::open(MOST_BUFFER)?;
+        if !conditions.is_empty() {
+            // A kernel that takes no program sends more; all is checked again.
+            let _ = attach_filter(&socket, |_| conditions.compile());
+        }
+        let mut numbers = (0..u32::BITS).filter(|bit| groups >> bit & 1 == 1);
+        numbers
+            .try_for_each(|bit| socket.socket().join(bit.saturating_add(1)))
+            .map_err(OpenError::Bind)?;
+        Ok(Box::new(RealEvents { socket, end: self.0 }))
     }
 }
 
-struct EventSocket<'e> {
-    socket: Socket,
+struct RealEvents<'e> {
+    socket: EventSocket,
     end: &'e End,
 }
 
-impl EventSource for EventSocket<'_> {
+impl EventSource for RealEvents<'_> {
     fn set_buffer(&mut self, bytes: usize) -> io::Result<usize> {
-        self.socket.set_receive_buffer(bytes)
+        let became = self.socket.set_buffer(bytes)?;
+        self.socket.keep_buffer();
+        Ok(became)
     }
 
     fn wait(&mut self) -> io::Result<Wake> {
+        // It may have come while the output was written.
+        if self.end.report.take() {
+            return Ok(Wake::Report);
+        }
         let Some(signals) = self.end.signals.get().filter(|_| self.end.wish().is_none()) else {
             return Ok(Wake::Stop);
         };
@@ -111,20 +140,34 @@ impl EventSource for EventSocket<'_> {
             (stdout.as_fd(), Interest::ReaderGone),
             (self.socket.as_fd(), Interest::Readable),
         ])?;
-        if stop && self.end.take()? {
+        if stop && matches!(self.end.take()?, Some(ToolSignal::End(_))) {
             return Ok(Wake::Stop);
+        }
+        if self.end.report.take() {
+            return Ok(Wake::Report);
         }
         Ok(if closed { Wake::OutputClosed } else { Wake::Readable })
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
-        match self.socket.try_receive(buffer) {
-            Ok(len) => Ok(Received::Datagram(len)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-            // ENOBUFS has no kind of its own.
-            Err(error) if error.raw_os_error() == Some(105) => Ok(Received::Overrun),
-            Err(error) => Err(error),
+    fn receive(&mut self, most: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<Received> {
+        match self.socket.receive(most, each)? {
+            EventsTaken::Datagrams(taken) => {
+                if taken == Slots::MOST {
+                    // Whether it could grow does not matter here.
+                    let _ = self.socket.grow_if_filling();
+                }
+                Ok(Received::Datagrams(taken))
+            }
+            EventsTaken::Overrun(_) => Ok(Received::Overrun),
         }
+    }
+
+    fn lost(&self) -> io::Result<u32> {
+        self.socket.socket().drops()
+    }
+
+    fn waiting_bytes(&self) -> io::Result<usize> {
+        self.socket.socket().waiting_bytes()
     }
 }
 
@@ -158,7 +201,8 @@ impl<'e> RealStdout<'e> {
             };
             let [stop, room] = wait([(signals.as_fd(), Interest::Readable), room])?;
             let was_wished = self.end.wish().is_some();
-            if stop && self.end.take()? && was_wished {
+            let signal = if stop { self.end.take()? } else { None };
+            if was_wished && matches!(signal, Some(ToolSignal::End(_))) {
                 return Err(io::Error::other("ended by a second signal"));
             }
             if room {

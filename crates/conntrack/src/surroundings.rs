@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use ctnetlink::bpf::FlowConditions;
 use ctnetlink::client::{BatchBounds, PollTransport, Transport};
 use flow::text::CivilTime;
-use sys::netlink::OpenError;
+use sys::netlink::{Datagram, OpenError};
 
 /// Streams and services of one run.
 pub struct Surroundings<'a> {
@@ -38,8 +39,13 @@ pub trait Kernel {
     fn hold_end(&self) -> io::Result<()>;
     /// Whether one of them has come since they are held back.
     fn end_is_wished(&self) -> bool;
-    /// A socket that receives events of these multicast groups (bit n for group n + 1).
-    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource + '_>, OpenError>;
+    /// A socket that receives events of these multicast groups (bit n for group n + 1). Where the kernel can tell that a
+    /// flow does not meet the conditions, its events may stay away.
+    fn subscribe(
+        &self,
+        groups: u32,
+        conditions: &FlowConditions,
+    ) -> Result<Box<dyn EventSource + '_>, OpenError>;
 }
 
 /// What ended the wait for events.
@@ -47,6 +53,8 @@ pub trait Kernel {
 pub enum Wake {
     /// Something can be received.
     Readable,
+    /// The user wants to know how it goes (SIGUSR1).
+    Report,
     /// The user wants the end (SIGINT, SIGTERM).
     Stop,
     /// Nobody reads standard output any more.
@@ -56,22 +64,25 @@ pub enum Wake {
 /// What was received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Received {
-    /// A datagram of this length, which is more than the buffer's if it did not fit.
-    Datagram(usize),
-    /// Nothing waits.
-    Nothing,
-    /// Events were lost (ENOBUFS). What follows is whole again.
+    /// So many datagrams. Fewer than wanted: no more waited.
+    Datagrams(usize),
+    /// Events were lost (ENOBUFS), after those that wait. Nothing was taken.
     Overrun,
 }
 
 /// A socket that receives events.
 pub trait EventSource {
-    /// Asks for a receive buffer of so many bytes and returns what it became.
+    /// Asks for a receive buffer of so many bytes, which it then keeps, and returns what it became. Without this it is
+    /// that of the system, and grows when events come faster than they are taken.
     fn set_buffer(&mut self, bytes: usize) -> io::Result<usize>;
     /// Waits for something to happen.
     fn wait(&mut self) -> io::Result<Wake>;
-    /// Takes a datagram, if one is there.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received>;
+    /// Takes datagrams that wait, at most so many.
+    fn receive(&mut self, most: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<Received>;
+    /// How many events were lost since the socket was opened. It wraps.
+    fn lost(&self) -> io::Result<u32>;
+    /// How much of the receive buffer is taken, in bytes.
+    fn waiting_bytes(&self) -> io::Result<usize>;
 }
 
 /// Files, clock and environment.

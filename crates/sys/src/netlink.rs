@@ -131,6 +131,12 @@ impl Socket {
         Ok(setsockopt(&self.fd, ExtendedAcknowledgement, &true)?)
     }
 
+    /// How much of the receive buffer is taken, in bytes.
+    pub fn waiting_bytes(&self) -> io::Result<usize> {
+        let [taken, ..] = getsockopt(&self.fd, MemoryInfo)?;
+        Ok(usize::try_from(taken).unwrap_or(usize::MAX))
+    }
+
     /// How many datagrams did not fit into the receive buffer since the socket was opened. It wraps.
     pub fn drops(&self) -> io::Result<u32> {
         let [.., drops] = getsockopt(&self.fd, MemoryInfo)?;

@@ -83,7 +83,16 @@ impl EndSignal {
     }
 }
 
-/// `SIGINT` and `SIGTERM` alone, held back like [`Signals`].
+/// A signal to a tool that goes on until its end is wished.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ToolSignal {
+    /// End.
+    End(EndSignal),
+    /// `SIGUSR1`: say how it goes.
+    Report,
+}
+
+/// `SIGINT` and `SIGTERM`, and `SIGUSR1` if that is wanted too, held back like [`Signals`].
 #[derive(Debug)]
 pub struct EndSignals(SignalFd);
 
@@ -93,13 +102,20 @@ impl EndSignals {
         Signals::hold_those(&[Number::SIGINT, Number::SIGTERM]).map(|Signals { fd }| Self(fd))
     }
 
+    /// The same with `SIGUSR1`.
+    pub fn hold_with_report() -> io::Result<Self> {
+        let numbers = [Number::SIGINT, Number::SIGTERM, Number::SIGUSR1];
+        Signals::hold_those(&numbers).map(|Signals { fd }| Self(fd))
+    }
+
     /// Takes one signal that has come.
-    pub fn take(&self) -> io::Result<Option<EndSignal>> {
+    pub fn take(&self) -> io::Result<Option<ToolSignal>> {
         let Some(info) = self.0.read_signal()? else { return Ok(None) };
         let number = i32::try_from(info.ssi_signo).ok().and_then(|n| Number::try_from(n).ok());
         Ok(Some(match number {
-            Some(Number::SIGTERM) => EndSignal::Terminate,
-            _ => EndSignal::Interrupt,
+            Some(Number::SIGUSR1) => ToolSignal::Report,
+            Some(Number::SIGTERM) => ToolSignal::End(EndSignal::Terminate),
+            _ => ToolSignal::End(EndSignal::Interrupt),
         }))
     }
 }

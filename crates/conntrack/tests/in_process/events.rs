@@ -1,7 +1,8 @@
 //! `-E`: what happens, as it happens, until something ends it.
 
+use ctnetlink::bpf::FlowConditions;
 use ctnetlink::wire::MessageFlags;
-use flow::{Flow, TimeNs};
+use flow::{Family, Flow, Mark, MaskedMark, PartialTuple, PerDirection, Protocol, TimeNs, Zone};
 use sys::netlink::OpenError;
 
 use crate::fake::{
@@ -147,11 +148,121 @@ fn the_time_in_a_document_is_local() {
     watch("-E -o xml,timestamp,id", [new(&known), Happening::Stop], 0, &document, &shown(1));
 }
 
+/// How the events were is said in the end, at least if some were lost.
+fn report(received: usize, lost: u32) -> String {
+    said(&format!("{received} events received, {lost} lost."))
+}
+
 #[test]
-fn lost_events_are_said_and_the_rest_is_shown() {
-    let happenings = [new(&udp(1)), Happening::Overrun, new(&udp(2)), Happening::Stop];
-    let stderr = OVERRUN.to_owned() + &shown(2);
+fn lost_events_are_said_and_counted_and_the_rest_is_shown() {
+    let overrun = Happening::Overrun { behind: 0, lost: 7 };
+    let happenings = [new(&udp(1)), overrun, new(&udp(2)), Happening::Stop];
+    let stderr = OVERRUN.to_owned() + &shown(2) + &report(2, 7);
     watch("-E", happenings, 0, &(new_line(1) + &new_line(2)), &stderr);
+}
+
+#[test]
+fn all_that_was_lost_is_counted_also_beyond_the_selected_and_the_wrap() {
+    let overrun = |lost| Happening::Overrun { behind: 1, lost };
+    let happenings = [
+        overrun(u32::MAX),
+        new(&udp(1)),
+        new(&udp(2)),
+        Happening::Pause,
+        overrun(3),
+        new(&udp(2)),
+        Happening::Stop,
+    ];
+    let stderr = OVERRUN.repeat(2) + &shown(1) + &report(3, 2);
+    let stderr = stderr.replace(", 2 lost", &format!(", {} lost", u64::from(u32::MAX) + 3));
+    watch("-E -p udp --sport 1", happenings, 0, &new_line(1), &stderr);
+}
+
+#[test]
+fn json_has_a_record_where_events_are_missing() {
+    for behind in [0, 1, 2, 3, 60, 63, 64, 65, 127, 500, 1000] {
+        let after = 200;
+        let mut happenings = vec![Happening::Overrun { behind, lost: 5 }];
+        happenings.extend((0..behind + after).map(|_| new(&udp(1))));
+        happenings.push(Happening::Stop);
+        let mut stage = Stage::new([]);
+        stage.kernel.happen(happenings);
+        let ended = stage.run("-E -o json");
+        let lines: Vec<_> = ended.stdout.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with("{\"event\":\"lost\""));
+        assert_eq!((at, lines.len()), (Some(behind), behind + after + 1), "{behind}");
+        assert_eq!(
+            lines[behind],
+            "{\"event\":\"lost\",\"time\":\"2023-11-14T22:13:20.123456000Z\",\
+             \"time_ns\":1700000000123456000,\"count\":5}"
+        );
+        assert_eq!(
+            ended.stderr,
+            OVERRUN.to_owned() + &shown(behind + after) + &report(behind + after, 5)
+        );
+    }
+}
+
+#[test]
+fn a_gap_at_the_end_has_its_record_too() {
+    let happenings = [Happening::Overrun { behind: 1, lost: 5 }, new(&udp(1)), Happening::Stop];
+    let mut stage = Stage::new([]);
+    stage.kernel.happen(happenings);
+    let ended = stage.run("-E -o ndjson");
+    assert!(ended.stdout.lines().nth(1).unwrap().contains("\"count\":5"), "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().count(), 2);
+}
+
+#[test]
+fn how_it_goes_is_said_when_a_signal_asks() {
+    let overrun = Happening::Overrun { behind: 0, lost: 4 };
+    let happenings = [
+        new(&udp(1)),
+        Happening::Report,
+        overrun,
+        new(&udp(2)),
+        Happening::Report,
+        Happening::Stop,
+    ];
+    let stderr = [report(1, 0), OVERRUN.into(), report(2, 4), shown(2), report(2, 4)].concat();
+    watch("-E", happenings, 0, &(new_line(1) + &new_line(2)), &stderr);
+}
+
+#[test]
+fn a_person_is_told_that_nothing_was_lost() {
+    let mut stage = Stage::new([]);
+    stage.stderr_is_terminal = true;
+    stage.kernel.happen([new(&udp(1)), Happening::Stop]);
+    stage.run("-E -p tcp").is(0, "", &(shown(0) + &report(1, 0)));
+}
+
+#[test]
+fn the_kernel_is_asked_to_hold_back_what_is_not_wanted() {
+    let conditions = |line: &str| {
+        let mut stage = Stage::new([]);
+        stage.kernel.happen([Happening::Stop]);
+        assert_eq!(stage.run(line).code, 0);
+        stage.kernel.conditions().remove(0)
+    };
+    assert!(conditions("-E").is_empty());
+    assert!(conditions("-E expect").is_empty());
+    let found = conditions("-E -s 192.0.2.0/24 -d 198.51.100.1 -p udp --dport 53 -m 1/3 -w 5");
+    let expected = FlowConditions {
+        family: Some(Family::Ipv4),
+        tuples: PerDirection {
+            original: PartialTuple {
+                dst: Some([198, 51, 100, 1].into()),
+                protocol: Some(Protocol::Udp),
+                dst_port: Some(53),
+                ..PartialTuple::default()
+            },
+            reply: PartialTuple::default(),
+        },
+        networks: [Some(([192, 0, 2, 0].into(), [255, 255, 255, 0].into())), None],
+        mark: Some(MaskedMark { value: Mark(1), mask: 3 }),
+        zone: Some(Zone(5)),
+    };
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -240,8 +351,8 @@ fn a_truncated_datagram_is_said_and_left_out() {
 
 #[test]
 fn a_datagram_beyond_the_buffer_is_said_and_left_out() {
-    let error = "message body of 70000 bytes, an event of at most 64 KiB expected";
-    let happenings = [Happening::Long(70_000), new(&udp(1)), Happening::Stop];
+    let error = "message body of 4096 bytes, an event of less than 4 KiB expected";
+    let happenings = [Happening::Long, new(&udp(1)), Happening::Stop];
     watch("-E", happenings, 1, &new_line(1), &left_out(error, 1));
 }
 

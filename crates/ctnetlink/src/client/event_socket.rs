@@ -80,6 +80,21 @@ impl EventSocket {
         Ok(self.buffer_bytes)
     }
 
+    /// From now on the buffer keeps its size.
+    pub fn keep_buffer(&mut self) {
+        self.limit.has_ended = true;
+    }
+
+    /// Makes the buffer larger if what waits fills half of it, before anything is lost.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not say what waits (before Linux 4.12).
+    pub fn grow_if_filling(&mut self) -> io::Result<Growth> {
+        let waiting = self.socket.waiting_bytes()?;
+        Ok(if waiting > self.buffer_bytes / 2 { self.grow() } else { Growth::None })
+    }
+
     /// Size of the receive buffer in bytes, as the kernel accounts for it.
     pub fn buffer_bytes(&self) -> usize {
         self.buffer_bytes

@@ -140,7 +140,10 @@ fn every_vector_is_what_the_schema_describes() {
     }
     let of_expectations: String =
         expectations.iter().map(|(_, expectation)| expectation_json(expectation)).collect();
+    let mut lost = Vec::new();
+    json::write_lost_events(&mut lost, u64::MAX, TimeNs(1));
     for (name, text, count) in [
+        ("lostEvents", &*lost, 1),
         ("flow", of_flows.as_bytes(), flows.len()),
         ("flowEvent", &events, flows.len()),
         ("expectation", of_expectations.as_bytes(), expectations.len()),

@@ -154,6 +154,14 @@ pub fn write_flow_event(
     out.push(b'}');
 }
 
+/// Appends a record of events that were lost here, which was noticed at this time.
+pub fn write_lost_events(out: &mut Vec<u8>, count: u64, time: TimeNs) {
+    text(out, "{\"event\":\"lost\"");
+    time::both_forms(out, ",\"time\":", ",\"time_ns\":", time);
+    field(out, ",\"count\":", count);
+    out.push(b'}');
+}
+
 fn open_event(out: &mut Vec<u8>, event: &Event<'_>) {
     text(
         out,

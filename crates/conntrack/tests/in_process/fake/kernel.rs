@@ -6,10 +6,11 @@ use std::io;
 use std::rc::Rc;
 
 use conntrack::surroundings::{EventSource, Kernel, Received, Wake};
+use ctnetlink::bpf::FlowConditions;
 use ctnetlink::client::{BatchBounds, PollTransport, Transport};
 use ctnetlink::wire::{MessageFlags, Messages, Sequence};
 use flow::{Expectation, Flow};
-use sys::netlink::OpenError;
+use sys::netlink::{Datagram, OpenError};
 
 use super::message::{Ask, Part, Sent, Step};
 use super::streams::Pipe;
@@ -19,9 +20,15 @@ use super::table::Table;
 #[derive(Clone, Debug)]
 pub(crate) enum Happening {
     Datagram(Vec<u8>),
-    /// A datagram of this length.
-    Long(usize),
-    Overrun,
+    /// A datagram that is longer than its slot.
+    Long,
+    /// Events are lost behind so many that wait: they are all that is there until they are read.
+    Overrun {
+        behind: usize,
+        lost: u32,
+    },
+    /// SIGUSR1.
+    Report,
     /// Receiving fails with this errno.
     Errno(i32),
     /// Nothing more for now: what follows comes with the next wake.
@@ -44,6 +51,10 @@ struct State {
     sent: Vec<Sent>,
     sockets: usize,
     groups: Vec<u32>,
+    conditions: Vec<FlowConditions>,
+    lost: u32,
+    /// So many datagrams wait before a gap.
+    before_gap: usize,
     buffer_sizes: Vec<usize>,
     happenings: VecDeque<Happening>,
     stdout: Pipe,
@@ -64,6 +75,9 @@ impl FakeKernel {
             sent: Vec::new(),
             sockets: 0,
             groups: Vec::new(),
+            conditions: Vec::new(),
+            lost: 0,
+            before_gap: 0,
             buffer_sizes: Vec::new(),
             happenings: VecDeque::new(),
             stdout,
@@ -131,6 +145,11 @@ impl FakeKernel {
         self.state.borrow().groups.clone()
     }
 
+    /// What the socket of events was told to filter by.
+    pub(crate) fn conditions(&self) -> Vec<FlowConditions> {
+        self.state.borrow().conditions.clone()
+    }
+
     pub(crate) fn buffer_sizes(&self) -> Vec<usize> {
         self.state.borrow().buffer_sizes.clone()
     }
@@ -171,11 +190,17 @@ impl Kernel for FakeKernel {
         state.end_after.is_some_and(|requests| state.sent.len() >= requests)
     }
 
-    fn subscribe(&self, groups: u32) -> Result<Box<dyn EventSource>, OpenError> {
+    fn subscribe(
+        &self,
+        groups: u32,
+        conditions: &FlowConditions,
+    ) -> Result<Box<dyn EventSource>, OpenError> {
         if let Some(refusal) = self.refusal {
             return Err(refusal());
         }
-        self.state.borrow_mut().groups.push(groups);
+        let mut state = self.state.borrow_mut();
+        state.groups.push(groups);
+        state.conditions.push(conditions.clone());
         Ok(Box::new(Subscription(Rc::clone(&self.state))))
     }
 }
@@ -275,29 +300,46 @@ impl EventSource for Subscription {
                 state.happenings.pop_front();
                 Ok(Wake::Stop)
             }
+            Happening::Report => {
+                state.happenings.pop_front();
+                Ok(Wake::Report)
+            }
             Happening::OutputClosed => Ok(Wake::OutputClosed),
             Happening::WaitErrno(errno) => Err(io::Error::from_raw_os_error(*errno)),
             _ => Ok(Wake::Readable),
         }
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+    fn receive(&mut self, most: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<Received> {
         let mut state = self.0.borrow_mut();
-        match state.happenings.front().cloned() {
-            Some(Happening::Datagram(datagram)) => {
-                state.happenings.pop_front();
-                Ok(Received::Datagram(deliver(&datagram, buffer)))
+        let mut taken = 0;
+        while taken < most {
+            match state.happenings.front().cloned() {
+                Some(Happening::Datagram(datagram)) => each(Datagram::Whole(&datagram)),
+                Some(Happening::Long) => each(Datagram::Cut(&[0; 4096])),
+                Some(Happening::Overrun { behind, lost }) if taken == 0 => {
+                    state.happenings.pop_front();
+                    state.before_gap = behind;
+                    state.lost = state.lost.wrapping_add(lost);
+                    return Ok(Received::Overrun);
+                }
+                Some(Happening::Errno(errno)) if taken == 0 => {
+                    return Err(io::Error::from_raw_os_error(errno));
+                }
+                _ => break,
             }
-            Some(Happening::Long(len)) => {
-                state.happenings.pop_front();
-                Ok(Received::Datagram(len))
-            }
-            Some(Happening::Overrun) => {
-                state.happenings.pop_front();
-                Ok(Received::Overrun)
-            }
-            Some(Happening::Errno(errno)) => Err(io::Error::from_raw_os_error(errno)),
-            _ => Ok(Received::Nothing),
+            state.happenings.pop_front();
+            taken += 1;
+            state.before_gap = state.before_gap.saturating_sub(1);
         }
+        Ok(Received::Datagrams(taken))
+    }
+
+    fn lost(&self) -> io::Result<u32> {
+        Ok(self.0.borrow().lost)
+    }
+
+    fn waiting_bytes(&self) -> io::Result<usize> {
+        Ok(self.0.borrow().before_gap * 1280)
     }
 }
