@@ -397,3 +397,46 @@ fn a_terminal_shows_the_line_before_the_count() {
     assert!(shown.starts_with("udp      17 "), "{shown}");
     assert!(shown.ends_with(&said("1 flow entries have been shown.")), "{shown}");
 }
+
+/// The numbers of `R events received, L lost.`
+fn received_and_lost(stderr: &str) -> (u64, u64) {
+    let line = stderr.lines().rfind(|line| line.ends_with(" lost.")).expect(stderr);
+    let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn received_and_lost_events_are_all_that_happened() {
+    const FLOWS: u64 = 6000;
+    let Some(words) = unshare() else { return };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (events, flows) = (directory.join("lost-events"), directory.join("lost-events-flows"));
+    let lines = (0..FLOWS).map(|n| {
+        let [.., high, low] = n.to_be_bytes();
+        format!("-I -s 10.0.{high}.{low} -d 198.51.100.1 -p udp --sport 1 --dport 53 -t 600\n")
+    });
+    fs::write(&flows, lines.collect::<String>()).unwrap();
+    // The least buffer there is, and the kernel's part of the filter: half of the flows.
+    for (options, generated) in
+        [("-b 2304 -o json", FLOWS), ("-b 2304 -o json -s 10.0.0.0/20", 4096)]
+    {
+        let watcher = Watcher::start(words, &format!("{options} >{}", events.display()));
+        watcher.beside(&format!("-R {}", flows.display()));
+        watcher.signal("USR1");
+        watcher.signal("INT");
+        let (status, _, stderr) = watcher.end();
+        assert!(status.success(), "{status}");
+        let (received, lost) = received_and_lost(&stderr);
+        assert!(lost > 0, "the buffer holds a few events only");
+        assert_eq!(received + lost, generated, "{received} and {lost}");
+        let text = fs::read_to_string(&events).unwrap();
+        let (gaps, shown): (Vec<_>, Vec<_>) =
+            text.lines().partition(|line| line.starts_with("{\"event\":\"lost\""));
+        assert_eq!(shown.len(), usize::try_from(received).unwrap());
+        let counts = gaps.iter().map(|line| {
+            let (_, count) = line.rsplit_once(':').unwrap();
+            count.trim_end_matches('}').parse::<u64>().unwrap()
+        });
+        assert_eq!(counts.sum::<u64>(), lost, "the records say the same");
+    }
+}
