@@ -1,0 +1,1 @@
+"""The parts of `faults`: what goes wrong, by where it comes from."""

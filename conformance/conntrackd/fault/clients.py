@@ -1,0 +1,150 @@
+"""Clients of the control socket that do not read, ask for half, come in crowds, or die."""
+
+import contextlib
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pair
+from .bench import RUNTIME
+
+FLOWS = 50_000
+CROWD = 100
+
+
+def client(nodes, node, code=None, buffer=None):
+    """A connection, with a request on it."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(10)
+    if buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    connection.connect(str(nodes.directory / node / "control"))
+    if code is not None:
+        connection.sendall(struct.pack("=i", code))
+    return connection
+
+
+def answer(connection):
+    parts = []
+    while part := connection.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def descriptors(nodes, node):
+    return len(list(pair.Path(f"/proc/{nodes.running[node].pid}/fd").iterdir()))
+
+
+def clients_that_do_not_read(nodes, check):
+    """Dumps of 50,000 flows are asked for and not read, while events come and the peer is served."""
+    nodes.begin()
+    nodes.make(range(FLOWS))
+    check("first both are alike", nodes.alike, spoil=nodes.part)
+    before, open_before = [nodes.resident_kib("a")], descriptors(nodes, "a")
+    deaf = [client(nodes, "a", pair.INTERNAL) for _ in range(40)]
+    time.sleep(0.3)
+    nodes.make(range(100_000, 101_000))
+    nodes.conntrack("a", "-D", "-s", "10.10.0.0/24")
+    check("clients that do not read: the peer is served", nodes.alike, spoil=nodes.part)
+    grown = lambda: nodes.resident_kib("a") - before[0]
+    check(
+        "clients that do not read: memory is bounded",
+        # 256 KiB for each, and some.
+        lambda: grown() < 40 * 400 or f"{grown()} KiB more",
+        0,
+        spoil=lambda: before.insert(0, -40 * 400),
+    )
+    check(
+        "clients that do not read: no processor is burnt", lambda: nodes.rests("a"), 3, spoil=lambda: nodes.strain("a")
+    )
+    slow = client(nodes, "a", pair.INTERNAL, 4096)
+    text = answer(slow)
+    lines = text.count(b"\n")
+    check(
+        "a client that reads meanwhile gets all",
+        lambda: lines == nodes.kernel_count("a") or lines,
+        0,
+        spoil=lambda: nodes.make([9_000_000]),
+    )
+    for connection in deaf:
+        connection.close()
+    slow.close()
+    check(
+        "clients that hang up are forgotten",
+        lambda: descriptors(nodes, "a") <= open_before or descriptors(nodes, "a"),
+        spoil=lambda: deaf.extend(client(nodes, "a") for _ in range(9)),
+    )
+
+
+def half_requests_and_crowds(nodes, check):
+    """Nothing, half of a request, a request in pieces, requests that are unknown; a hundred clients at once."""
+    nodes.begin()
+    nodes.make(range(1000))
+    failed = nodes.number("a", RUNTIME, "local read failed")
+    for bytes in (b"", b"\x15", b"\x15\0\0"):
+        with client(nodes, "a") as connection:
+            connection.sendall(bytes)
+    check(
+        "half requests are counted",
+        lambda: nodes.number("a", RUNTIME, "local read failed") == failed + 3,
+        spoil=lambda: client(nodes, "a").close(),
+    )
+    with client(nodes, "a") as connection:
+        for byte in struct.pack("=i", pair.STATISTICS):
+            connection.sendall(struct.pack("B", byte))
+            time.sleep(0.02)
+        pieces = [answer(connection)]
+    check("a request in pieces is answered", lambda: b"cache internal" in b"".join(pieces), 0, spoil=pieces.clear)
+    texts = []
+    for code in (-1, 1 << 30, 99, 27):
+        with client(nodes, "a", code) as connection:
+            texts.append(answer(connection))
+    check("unknown requests have an empty answer", lambda: texts == [b""] * 4 or texts, 0, spoil=texts.clear)
+    silent = [client(nodes, "a") for _ in range(30)]
+    crowd = [client(nodes, "a", pair.INTERNAL) for _ in range(CROWD)]
+    start = time.monotonic()
+    complete = []
+    for connection in crowd:
+        with connection, contextlib.suppress(OSError):
+            complete.append(answer(connection).count(b"\n") == 1000)
+    waited = [time.monotonic() - start]
+    check(
+        "a hundred clients at once are all answered", lambda: sum(complete) == CROWD or complete, 0, spoil=complete.pop
+    )
+    check("a hundred clients at once: soon", lambda: sum(waited) < 5 or waited, 0, spoil=lambda: waited.append(5))
+    for connection in silent:
+        connection.close()
+    check("crowds leave the nodes alike", nodes.alike, spoil=nodes.part)
+
+
+def killed_committer(nodes, check):
+    """The client of a commit dies; the commit goes on to its end, and the next one is not refused."""
+    nodes.begin()
+    nodes.make(range(FLOWS))
+    check("first both are alike", nodes.alike, spoil=nodes.part)
+    words = pair.inside("b", [nodes.daemons["b"], "-C", str(nodes.directory / "b" / "conf"), "-c"])
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=pair.ENVIRONMENT)
+    pair.wait_until(lambda: "committing" in nodes.log("b"), 5, 0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    check(
+        "a killed client: its commit comes to its end",
+        lambda: f"Committed {FLOWS} new entries" in nodes.log("b") or nodes.log("b"),
+        spoil=lambda: nodes.kill("b"),
+    )
+    check(
+        "a killed client: all is in the kernel's table",
+        lambda: nodes.kernel("b") == nodes.kernel("a"),
+        spoil=lambda: nodes.conntrack("b", "-D", "-s", "10.10.0.1"),
+    )
+    nodes.command("b", "-f", "external")
+    check(
+        "a killed client: a flush is not refused afterwards",
+        lambda: nodes.count("b", "external") == 0,
+        spoil=lambda: nodes.make([8_000_000]),
+    )
+
+
+SCENARIOS = [clients_that_do_not_read, half_requests_and_crowds, killed_committer]

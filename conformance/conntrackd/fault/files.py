@@ -1,0 +1,263 @@
+"""Log files on full disks and log files that are moved; locks and sockets that crashes leave behind; missing rights."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pair
+from .bench import FLUSH_EXTERNAL
+
+KIB = 64
+USER = 65_534
+
+
+@contextlib.contextmanager
+def small_disk(nodes):
+    """A file system of 64 KiB in this mount namespace."""
+    path = nodes.directory / "disk"
+    path.mkdir(exist_ok=True)
+    pair.run("mount", "-t", "tmpfs", "-o", f"size={KIB}k", "tmpfs", path)
+    try:
+        yield path
+    finally:
+        pair.run("umount", "-l", path)
+
+
+def full_disk(nodes, check):
+    """The log has no room for a while."""
+    with small_disk(nodes) as disk:
+        log = disk / "log"
+        nodes.begin(a={"general": f"LogFile {log}"})
+        with open(disk / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1024)):
+                pass
+        nodes.make(range(500))
+        # The page that the log already has takes some of them.
+        for _ in range(300):
+            nodes.ask("a", FLUSH_EXTERNAL)
+        check("a full disk: the daemon runs on and the nodes are alike", nodes.alike, spoil=nodes.part)
+        check(
+            "a full disk: that is said once, elsewhere",
+            lambda: nodes.log("a").count("can't write logfile") == 1 or nodes.log("a")[-600:],
+            0,
+            spoil=lambda: nodes.erase_log("a"),
+        )
+        (disk / "ballast").unlink()
+        for _ in range(10):
+            nodes.ask("a", FLUSH_EXTERNAL)
+        missing = lambda: re.findall(r"(\d+) lines are missing in logfile", log.read_text(errors="replace"))
+        check(
+            "room again: one line tells how many are missing",
+            lambda: len(missing()) == 1 or missing(),
+            2,
+            spoil=lambda: log.write_text(""),
+        )
+        # What is torn is no line of those that were printed as well.
+        lines = lambda: [line for line in log.read_text().splitlines() if line in nodes.log("a").splitlines()]
+        there = lambda: len(lines()) + int(missing()[0]) - nodes.log("a").count("\n")
+        check(
+            "room again: that is their exact number",
+            lambda: there() == 0 or f"{there():+}",
+            0,
+            spoil=lambda: log.write_text(log.read_text().split("\n", 1)[1]),
+        )
+        check(
+            "room again: no line is torn but the one that was cut",
+            lambda: log.read_text().count("\n") - len(lines()) <= 1,
+            0,
+            spoil=lambda: log.write_text("torn\ntorn\n"),
+        )
+        nodes.stop()
+
+
+def moved_log(nodes, check):
+    """The file is moved away and the daemon told so, again and again, while it writes."""
+    home = nodes.directory / "a"
+    shutil.rmtree(home)
+    home.mkdir()
+    log = home / "file"
+    nodes.begin(a={"general": f"LogFile {log}"})
+    asked = 0
+    for number in range(5):
+        for step in range(40):
+            nodes.ask("a", FLUSH_EXTERNAL)
+            asked += 1
+            if step == 20:
+                log.rename(f"{log}.{number}")
+                nodes.signal("a", signal.SIGHUP)
+    files = [log, *(pair.Path(f"{log}.{number}") for number in range(5))]
+    count = lambda: sum(file.read_text().count("flushing external cache") for file in files if file.exists())
+    check("SIGHUP: the daemon runs on", lambda: nodes.is_alive("a"), 0, spoil=lambda: nodes.kill("a"))
+    check(
+        "SIGHUP: a moved log loses no line",
+        lambda: count() == asked or f"{count()} of {asked}",
+        2,
+        spoil=lambda: log.unlink(),
+    )
+    check(
+        "SIGHUP: each file has its part",
+        lambda: all("flushing external cache" in file.read_text() for file in files if file.exists()) and log.exists(),
+        0,
+        spoil=lambda: log.write_text(""),
+    )
+    # The file cannot be opened again: the old one is written to.
+    log.rename(f"{log}.old")
+    log.mkdir()
+    nodes.signal("a", signal.SIGHUP)
+    time.sleep(0.2)
+    nodes.ask("a", FLUSH_EXTERNAL)
+    old = pair.Path(f"{log}.old")
+    check(
+        "SIGHUP: a log that cannot be opened again goes on in the old file",
+        lambda: "keeping the old one" in old.read_text() and old.read_text().endswith("flushing external cache\n"),
+        2,
+        spoil=lambda: old.write_text(""),
+    )
+
+
+def start(nodes, node, *words, text=None, **settings):
+    """Runs a daemon to its end, with a configuration of its own. Exit code and both streams."""
+    home = nodes.directory / node
+    conf = home / "other"
+    conf.write_text(text or nodes.configuration(node, **settings))
+    return subprocess.run(
+        pair.inside(node, [nodes.daemons[node], "-C", str(conf), *words]),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, env=pair.ENVIRONMENT, timeout=10,
+    )  # fmt: skip
+
+
+def crashes(nodes, check):
+    """What a crash leaves behind, and daemons that would take each other's place."""
+    nodes.begin()
+    nodes.make(range(500))
+    home = nodes.directory / "a"
+    nodes.kill("a")
+    check(
+        "a crash leaves lock and socket",
+        lambda: (home / "lock").exists() and (home / "control").exists(),
+        0,
+        spoil=(home / "lock").unlink,
+    )
+    nodes.start_one("a", nodes.started_with["a"], keep=True)
+    check(
+        "after a crash the daemon starts on the same lock and socket",
+        lambda: nodes.is_alive("a") and nodes.count("a", "internal") == 500,
+        spoil=lambda: nodes.kill("a"),
+    )
+    check(
+        "after a crash the lock of a dead process is named",
+        lambda: "taken over" in nodes.log("a"),
+        0,
+        spoil=lambda: nodes.erase_log("a"),
+    )
+    done = start(nodes, "a")
+    check(
+        "a second daemon with the same lock does not start",
+        lambda: done.returncode == 1 and "perhaps conntrackd already running?" in done.stderr or done,
+        0,
+        spoil=lambda: setattr(done, "stderr", ""),
+    )
+    text = nodes.configuration("a").replace(str(home / "lock"), str(home / "lock2"))
+    text = text.replace(f"Port {pair.PORT}", f"Port {pair.PORT + 1}")
+    other = start(nodes, "a", text=text)
+    check(
+        "a second daemon with another lock but the same socket does not start",
+        lambda: other.returncode == 1 and "another daemon answers" in other.stderr or other,
+        0,
+        spoil=lambda: setattr(other, "stderr", ""),
+    )
+    check(
+        "the daemon that runs keeps its socket",
+        lambda: nodes.count("a", "internal") == 500,
+        0,
+        spoil=lambda: (home / "control").unlink(),
+    )
+    check(
+        "the lock of the refused daemon is gone", lambda: not (home / "lock2").exists(), 0, spoil=(home / "lock2").touch
+    )
+    check("the daemon that runs keeps its lock", lambda: (home / "lock").exists(), 0, spoil=(home / "lock").unlink)
+    # What stands in the way is no socket: it is not overwritten.
+    text = text.replace(str(home / "control"), str(home / "conf"))
+    third = start(nodes, "a", text=text)
+    check(
+        "a file in the place of the socket is not overwritten",
+        lambda: third.returncode == 1 and "Sync" in (home / "conf").read_text() or third,
+        0,
+        spoil=lambda: (home / "conf").write_text(""),
+    )
+
+
+def silent_start(nodes, check):
+    """`-d` without a log: a start that fails says why on standard error."""
+    lock = nodes.directory / "a" / "lock"
+    lock.unlink(missing_ok=True)
+    # What is replaced in a good configuration, by what, and the reason that is to be given.
+    for what, replaced, by, words in (
+        ("a missing device", "Interface sync0", "Interface sync9", "No such device"),
+        ("a foreign address", pair.ADDRESS["a"], "10.1.2.3", "Cannot assign requested address"),
+        ("a lock that cannot be made", str(lock), "/nowhere/lock", "can't create lockfile"),
+        ("a log that cannot be made", "General {", "General {\nLogFile /nowhere/log", "can't open logfile"),
+    ):
+        text = nodes.configuration("a").replace(replaced, by)
+        done = start(nodes, "a", "-d", text=text)
+        check(
+            f"-d with {what}: exit code 1 and the reason on standard error",
+            lambda: done.returncode == 1 and words in done.stderr or done,
+            0,
+            spoil=lambda: setattr(done, "stderr", ""),
+        )
+        check(f"-d with {what}: no lock is left", lambda: not lock.exists(), 0, spoil=lock.touch)
+        lock.unlink(missing_ok=True)
+
+
+def without_root(nodes, check):
+    """Any user with CAP_NET_ADMIN."""
+    wrapper = nodes.directory / "unprivileged"
+    wrapper.write_text(
+        f"#!/bin/sh\nexec setpriv --reuid {USER} --regid {USER} --clear-groups --inh-caps -all,+net_admin"
+        f' --ambient-caps -all,+net_admin --bounding-set -all,+net_admin {nodes.daemons["a"]} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    nodes.directory.chmod(0o755)
+    os.chown(nodes.directory / "a", USER, USER)
+    own, nodes.daemons = nodes.daemons, {**nodes.daemons, "a": str(wrapper)}
+    try:
+        nodes.begin()
+        with open(f"/proc/{nodes.running['a'].pid}/status") as file:
+            status = [file.read()]
+        check(
+            "without root: it is another user's",
+            lambda: f"Uid:\t{USER}\t{USER}" in status[0] or status,
+            0,
+            spoil=lambda: status.insert(0, ""),
+        )
+        nodes.make(range(2000))
+        nodes.make(range(10_000, 11_000), "b")
+        check("without root: own flows reach the peer", nodes.alike, spoil=nodes.part)
+        check("without root: flows of the peer are taken", lambda: nodes.alike("b", "a"), spoil=lambda: nodes.part("b"))
+        pair.run(own["a"], "-C", nodes.directory / "a" / "conf", "-c", node="a", timeout=20)
+        check(
+            "without root: a commit works",
+            lambda: nodes.kernel_count("a") == 3000 and "can't be committed" not in nodes.log("a"),
+            0,
+            spoil=lambda: nodes.conntrack("a", "-F"),
+        )
+        bad = [line for line in nodes.log("a").splitlines() if "[ERROR]" in line or "[warning]" in line]
+        check(
+            "without root: the only warning is that of the scheduler",
+            lambda: len(bad) <= 1 and all("scheduler" in line for line in bad) or "\n".join(bad),
+            0,
+            spoil=lambda: bad.append("another one"),
+        )
+    finally:
+        nodes.daemons = own
+        nodes.stop()
+        shutil.rmtree(nodes.directory / "a")
+        (nodes.directory / "a").mkdir()
+
+
+SCENARIOS = [full_disk, moved_log, crashes, silent_start, without_root]
