@@ -2,7 +2,9 @@
 //!
 //! Open the socket before the first dump: what changes in between is then told twice rather than never. A full buffer is
 //! reported once, before the events that are still in it, and the kernel adds nothing until all of them are read; so reading
-//! goes on. Events about our own changes come as well, with the port of the socket that made them.
+//! goes on. (With `NetlinkEventsReliable` it is not reported. The kernel tells the ends again that it could not tell, but not
+//! changes of flows that have no further packets; so the count of lost events is looked at.) Events about our own changes
+//! come as well, with the port of the socket that made them.
 //!
 //! At most `limit` events a call, at most 64 a system call, nothing is allocated for an event (but the function's name of
 //! an expectation that has one).
@@ -98,6 +100,9 @@ pub struct EventSource {
     notices: VecDeque<BufferNotice>,
     resync: OverrunResync,
     counters: EventCounters,
+    /// With `NetlinkEventsReliable` the kernel does not complain of a full buffer: how many events were lost when this was
+    /// last looked at.
+    drops_seen: Option<u32>,
 }
 
 impl EventSource {
@@ -128,6 +133,7 @@ impl EventSource {
             notices,
             resync: OverrunResync::new(settings.overrun_resync),
             counters: EventCounters::default(),
+            drops_seen: settings.is_reliable.then_some(0),
         })
     }
 
@@ -146,6 +152,24 @@ impl EventSource {
     ///
     /// If the socket fails. A full buffer is no failure.
     pub fn read(
+        &mut self,
+        now: Instant,
+        limit: usize,
+        each: impl FnMut(KernelEvent<'_>),
+    ) -> io::Result<Taken> {
+        let taken = self.read_waiting(now, limit, each)?;
+        // A full buffer is not read by less.
+        if let Some(seen) = self.drops_seen.filter(|_| taken.datagrams >= Slots::MOST.min(limit)) {
+            let drops = self.drops().unwrap_or(seen);
+            if drops != seen {
+                self.drops_seen = Some(drops);
+                self.resync.lost(now);
+            }
+        }
+        Ok(taken)
+    }
+
+    fn read_waiting(
         &mut self,
         now: Instant,
         limit: usize,
