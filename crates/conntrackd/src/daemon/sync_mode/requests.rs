@@ -53,8 +53,11 @@ impl SyncMode {
         use Request as R;
         let all = if self.synchronizes_expectations() { Which::All } else { Which::Flows };
         let ordered = match request {
-            R::FlushKernelFlows => NodeRequest::FlushKernel(Which::Flows),
-            R::FlushKernel => NodeRequest::FlushKernel(all),
+            R::FlushKernel if self.synchronizes_expectations() => {
+                self.node.on_request(context.now, NodeRequest::FlushKernel(Which::Flows));
+                NodeRequest::FlushKernel(Which::Expectations)
+            }
+            R::FlushKernel | R::FlushKernelFlows => NodeRequest::FlushKernel(Which::Flows),
             R::FlushKernelExpectations if self.synchronizes_expectations() => {
                 NodeRequest::FlushKernel(Which::Expectations)
             }
@@ -79,6 +82,13 @@ impl SyncMode {
             context.say(&Line::notice("resync is unsupported in this mode"));
             return;
         }
+        // After a loss the peer lacks what was lost as well, and a refill would hide that from the comparison that is due.
+        let events = context.kernel.events.as_ref();
+        let purpose = if events.is_some_and(|events| events.resync().deadline().is_some()) {
+            Purpose::AfterOverrun
+        } else {
+            Purpose::FillCache
+        };
         for (wanted, table, name) in [
             (which != Which::Expectations, Table::Flows, "conntrack"),
             (which != Which::Flows, Table::Expectations, "expect"),
@@ -86,7 +96,7 @@ impl SyncMode {
             if wanted {
                 context.say(&Line::notice(format!("resync with master {name} table")));
                 context.kernel.resyncs += u64::from(table == Table::Flows);
-                context.ask_dump(Job { purpose: Purpose::FillCache, table });
+                context.ask_dump(Job { purpose, table });
             }
         }
     }
