@@ -170,13 +170,18 @@ class Nodes(Pair):
 
     # ---------------------------------------------------------------------------------------------------- figures
 
+    def pid(self, node):
+        if not self.is_alive(node):
+            raise Failure(f"the daemon of {node} does not run")
+        return self.running[node].pid
+
     def resident_kib(self, node):
-        with open(f"/proc/{self.running[node].pid}/status") as file:
+        with open(f"/proc/{self.pid(node)}/status") as file:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
 
     def busy_s(self, node):
         """Processor time so far."""
-        with open(f"/proc/{self.running[node].pid}/stat") as file:
+        with open(f"/proc/{self.pid(node)}/stat") as file:
             words = file.read().rsplit(")", 1)[1].split()
         return (int(words[11]) + int(words[12])) / TICKS
 
@@ -195,9 +200,10 @@ class Nodes(Pair):
         """Clients that ask without a pause, until the daemon ends."""
 
         def work():
-            with contextlib.suppress(Failure, OSError):
-                while True:
-                    self.ask(node, pair.INTERNAL, 2)
+            process = self.running[node]
+            while process.poll() is None:
+                with contextlib.suppress(Failure, OSError):
+                    self.ask(node, pair.STATISTICS, 1)
 
         for _ in range(2):
             threading.Thread(target=work, daemon=True).start()
