@@ -18,7 +18,7 @@ use crate::{mix, open_error};
 const BUFFER_LEN: usize = 64 * 1024;
 const MOST: usize = 128;
 /// With a rate.
-const BATCHES_PER_SECOND: u32 = 10_000;
+const BATCHES_PER_SECOND: u32 = 1000;
 /// A flow to be made is there (`EEXIST`), or one to be changed is not (`ENOENT`): the range was not full at the start, or
 /// someone else changes the table too. What is believed of it is put right by the next pick.
 const EXPECTED_REFUSALS: [i32; 2] = [17, 2];
