@@ -19,13 +19,17 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sys::netlink::{Datagram, OpenError, Slots, Socket};
 use sys::signal::{EndSignal, EndSignals, ToolSignal};
-use sys::wait::{Interest, wait};
+use sys::wait::{Interest, wait, wait_at_most};
 
 use self::ahead::ReadAhead;
 use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
 
+/// The receive buffer of events is first asked to be this large, which the kernel doubles: some 1600 events.
+const FIRST_BUFFER: usize = 1 << 20;
 /// The receive buffer of events grows up to this, as the kernel accounts for it: some 50,000 events.
 const MOST_BUFFER: usize = 64 << 20;
+/// Two waits for events within this time are a flood of events.
+const GATHER_US: i64 = 1000;
 /// What a pipe with room takes without blocking (`PIPE_BUF` of Linux).
 const PIPE_BUF: usize = 4096;
 /// So long a program that was looked up stays the owner of its port: a bulk of its changes needs one look.
@@ -101,7 +105,11 @@ impl Kernel for RealKernel<'_> {
     ) -> Result<Box<dyn EventSource + '_>, OpenError> {
         // First the signals: from the moment the socket is a member, an end is an orderly one.
         self.0.hold(EndSignals::hold_with_report).map_err(OpenError::Open)?;
-        let socket = EventSocket::open(MOST_BUFFER)?;
+        let mut socket = EventSocket::open(MOST_BUFFER)?;
+        if socket.buffer_bytes() < 2 * FIRST_BUFFER {
+            // Without the right to more than the system's limit it becomes as large as that.
+            socket.set_buffer(FIRST_BUFFER).map_err(OpenError::Open)?;
+        }
         if !conditions.is_empty() {
             // A kernel that takes no program sends more; all is checked again.
             let _ = attach_filter(&socket, |_| conditions.compile());
@@ -110,13 +118,35 @@ impl Kernel for RealKernel<'_> {
         numbers
             .try_for_each(|bit| socket.socket().join(bit.saturating_add(1)))
             .map_err(OpenError::Bind)?;
-        Ok(Box::new(RealEvents { socket, end: self.0 }))
+        Ok(Box::new(RealEvents { socket, end: self.0, is_drained: true, woken_us: None }))
     }
+}
+
+fn now_us() -> i64 {
+    Timestamp::now().as_microsecond()
 }
 
 struct RealEvents<'e> {
     socket: EventSocket,
     end: &'e End,
+    /// All that waited was read.
+    is_drained: bool,
+    /// When the last wait ended, in microseconds.
+    woken_us: Option<i64>,
+}
+
+impl RealEvents<'_> {
+    /// When events come again within a millisecond, it costs less to let some of them come together: one that comes alone is
+    /// shown at once, one of many a millisecond later.
+    fn let_some_gather(&mut self, signals: &EndSignals) -> io::Result<()> {
+        let since_us =
+            self.woken_us.replace(now_us()).map_or(i64::MAX, |then| now_us().saturating_sub(then));
+        if self.is_drained && (0..GATHER_US).contains(&since_us) {
+            wait_at_most([(signals.as_fd(), Interest::Readable)], 1)?;
+            self.woken_us = Some(now_us());
+        }
+        Ok(())
+    }
 }
 
 impl EventSource for RealEvents<'_> {
@@ -146,12 +176,17 @@ impl EventSource for RealEvents<'_> {
         if self.end.report.take() {
             return Ok(Wake::Report);
         }
-        Ok(if closed { Wake::OutputClosed } else { Wake::Readable })
+        if closed {
+            return Ok(Wake::OutputClosed);
+        }
+        self.let_some_gather(signals)?;
+        Ok(Wake::Readable)
     }
 
     fn receive(&mut self, most: usize, each: &mut dyn FnMut(Datagram<'_>)) -> io::Result<Received> {
         match self.socket.receive(most, each)? {
             EventsTaken::Datagrams(taken) => {
+                self.is_drained = taken < most;
                 if taken == Slots::MOST {
                     // Whether it could grow does not matter here.
                     let _ = self.socket.grow_if_filling();

@@ -19,6 +19,21 @@ pub enum Interest {
 
 /// Waits without limit until at least one descriptor is ready, and tells which are.
 pub fn wait<const N: usize>(descriptors: [(BorrowedFd<'_>, Interest); N]) -> io::Result<[bool; N]> {
+    wait_until(descriptors, PollTimeout::NONE)
+}
+
+/// The same, but at most so many milliseconds; then none may be ready. A signal that is not held back begins them anew.
+pub fn wait_at_most<const N: usize>(
+    descriptors: [(BorrowedFd<'_>, Interest); N],
+    milliseconds: u8,
+) -> io::Result<[bool; N]> {
+    wait_until(descriptors, PollTimeout::from(milliseconds))
+}
+
+fn wait_until<const N: usize>(
+    descriptors: [(BorrowedFd<'_>, Interest); N],
+    timeout: PollTimeout,
+) -> io::Result<[bool; N]> {
     let mut entries = descriptors.map(|(fd, interest)| {
         // Errors and hang-ups are always reported.
         let events = match interest {
@@ -29,7 +44,7 @@ pub fn wait<const N: usize>(descriptors: [(BorrowedFd<'_>, Interest); N]) -> io:
         PollFd::new(fd, events)
     });
     loop {
-        match poll(&mut entries, PollTimeout::NONE) {
+        match poll(&mut entries, timeout) {
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
             Ok(_) => break,
