@@ -1,7 +1,8 @@
 //! The save form: a command line that makes the flow again, for `--load-file`.
 
-use std::io::Write as _;
+use std::net::IpAddr;
 
+use flow::text::plain;
 use flow::{
     DccpRole, Direction, EventKind, FlowRead, IcmpKey, LabelMap, Ports, ProtoInfo, Protocol,
     Status, Tuple,
@@ -15,9 +16,7 @@ use crate::labels::LABEL_NUMBER;
 pub fn write_flow(out: &mut Vec<u8>, flow: &impl FlowRead, verb: Verb) {
     out.extend_from_slice(verb.option().as_bytes());
     option(out, "-t", flow.timeout_s());
-    if let Some(status) = flow.status() {
-        option(out, "-u", Some(status_list(status)));
-    }
+    option(out, "-u", flow.status());
     option(out, "-c", flow.secmark());
     identity(out, flow);
     if let Some(protoinfo) = flow.protoinfo() {
@@ -40,18 +39,23 @@ pub fn write_whole_flow(
         return identity(out, flow);
     }
     option(out, "-t", flow.timeout_s());
-    if let Some(status) = flow.status() {
-        option(out, "-u", Some(status_list(status - Status::EXPECTED)));
-    }
+    option(out, "-u", flow.status().map(|status| status - Status::EXPECTED));
     option(out, "-m", flow.mark().map(|mark| mark.0));
     if let Some(set) = flow.labels().filter(|set| !set.is_empty()) {
-        let names = set.bits().map(|bit| match labels.and_then(|map| map.name(bit)) {
-            Some(name) => name.to_owned(),
-            None => format!("{LABEL_NUMBER}{bit}"),
-        });
         // A name may have blanks in it.
-        let list = names.collect::<Vec<_>>().join(",");
-        option(out, "--label-add", Some(format!("\"{list}\"")));
+        let mut before = " --label-add \"";
+        for bit in set.bits() {
+            out.extend_from_slice(before.as_bytes());
+            match labels.and_then(|map| map.name(bit)) {
+                Some(name) => out.extend_from_slice(name.as_bytes()),
+                None => {
+                    out.extend_from_slice(LABEL_NUMBER.as_bytes());
+                    plain::write_number(out, bit);
+                }
+            }
+            before = ",";
+        }
+        out.push(b'"');
     }
     if verb == Verb::Add {
         option(out, "--ct-helper", flow.helper());
@@ -72,7 +76,7 @@ fn identity(out: &mut Vec<u8>, flow: &impl FlowRead) {
     addresses(out, flow, &original, &reply);
     match original.protocol.name() {
         Some(name) => option(out, "-p", Some(name)),
-        None => option(out, "-p", Some(original.protocol.number())),
+        None => option(out, "-p", Some(u16::from(original.protocol.number()))),
     }
     keys(out, &original, &reply);
 }
@@ -107,26 +111,65 @@ impl Verb {
     }
 }
 
-fn option(out: &mut Vec<u8>, name: &str, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        // Writing to a vector cannot fail.
-        let _ = write!(out, " {name} {value}");
+/// What can stand behind an option.
+trait Value {
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+impl Value for &str {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
     }
 }
 
-/// Only the bits that `-u` can set.
-fn status_list(status: Status) -> String {
-    let names: Vec<&str> = [
-        (Status::EXPECTED, "EXPECTED"),
-        (Status::SEEN_REPLY, "SEEN_REPLY"),
-        (Status::ASSURED, "ASSURED"),
-        (Status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
-    ]
-    .into_iter()
-    .filter(|(bit, _)| status.contains(*bit))
-    .map(|(_, name)| name)
-    .collect();
-    if names.is_empty() { "UNSET".to_owned() } else { names.join(",") }
+impl Value for u32 {
+    fn write(&self, out: &mut Vec<u8>) {
+        plain::write_number(out, *self);
+    }
+}
+
+impl Value for u16 {
+    fn write(&self, out: &mut Vec<u8>) {
+        plain::write_number(out, u32::from(*self));
+    }
+}
+
+impl Value for IpAddr {
+    fn write(&self, out: &mut Vec<u8>) {
+        plain::write_address(out, *self);
+    }
+}
+
+/// The bits that `-u` can set.
+impl Value for Status {
+    fn write(&self, out: &mut Vec<u8>) {
+        let names = [
+            (Status::EXPECTED, "EXPECTED"),
+            (Status::SEEN_REPLY, "SEEN_REPLY"),
+            (Status::ASSURED, "ASSURED"),
+            (Status::FIXED_TIMEOUT, "FIXED_TIMEOUT"),
+        ];
+        let mut are_none = true;
+        for (_, name) in names.iter().filter(|(bit, _)| self.contains(*bit)) {
+            if !are_none {
+                out.push(b',');
+            }
+            out.extend_from_slice(name.as_bytes());
+            are_none = false;
+        }
+        if are_none {
+            out.extend_from_slice(b"UNSET");
+        }
+    }
+}
+
+fn option(out: &mut Vec<u8>, name: &str, value: Option<impl Value>) {
+    if let Some(value) = value {
+        out.push(b' ');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b' ');
+        value.write(out);
+    }
 }
 
 /// A translated side is given as translation, not as reply address: see `conntrack(8)`, `--load-file`.

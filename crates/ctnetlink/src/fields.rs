@@ -8,7 +8,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::DecodeError;
-use crate::wire::{Attributes, NETFILTER_HEADER_LEN};
+use crate::wire::{
+    ATTRIBUTE_HEADER_LEN as HEADER_LEN, Attributes, NETFILTER_HEADER_LEN, read_header,
+};
 
 /// Form of an attribute's payload. Fixed forms must have exactly their length.
 #[derive(Clone, Copy)]
@@ -98,38 +100,63 @@ impl<'a, const N: usize> Fields<'a, N> {
         if body.len() > usize::from(u16::MAX) {
             return Err(too("at most 65535 bytes"));
         }
-        let attributes = body.get(NETFILTER_HEADER_LEN..).ok_or(too("at least 4 bytes"))?;
+        if body.len() < NETFILTER_HEADER_LEN {
+            return Err(too("at least 4 bytes"));
+        }
         let mut fields = Self { body, at: [0; N] };
-        fields.walk(Attributes::new(attributes, NETFILTER_HEADER_LEN), table, 0)?;
+        fields.walk(NETFILTER_HEADER_LEN, body.len(), table, 0)?;
         Ok(fields)
     }
 
+    /// Walks the attributes of the body from `at` up to `end`, which lies in it. They are those of `table`.
+    ///
+    /// This is the inner loop of every list, so it has the few steps that it needs; whatever is wrong with an attribute, it
+    /// leaves to [`Attributes`] to say.
     fn walk(
         &mut self,
-        attributes: Attributes<'a>,
+        mut at: usize,
+        end: usize,
         table: Table,
         base: usize,
     ) -> Result<(), DecodeError> {
-        for attribute in attributes {
-            let attribute = attribute?;
-            let Some(Some(field)) = table.get(usize::from(attribute.kind)) else {
+        while at < end {
+            let Some((len, kind)) = self.body.get(at..end).and_then(read_header) else {
+                return Err(self.damage(at, end));
+            };
+            let payload_at = at.wrapping_add(HEADER_LEN);
+            let payload_end = at.wrapping_add(len);
+            // A body is shorter than 64 KiB, so no sum here is near the end of the numbers.
+            if len < HEADER_LEN || payload_end > end {
+                return Err(self.damage(at, end));
+            }
+            at = payload_end.wrapping_add(3) & !3;
+            let Some(Some(field)) = table.get(usize::from(kind)) else {
                 continue;
             };
-            let payload_at = attribute.payload_at();
-            if let (Some(slot), Ok(at)) =
-                (self.at.get_mut(base.saturating_add(field.slot)), u16::try_from(payload_at))
+            if let (Some(slot), Ok(payload_at)) =
+                (self.at.get_mut(base.wrapping_add(field.slot)), u16::try_from(payload_at))
             {
-                *slot = at;
+                *slot = payload_at;
             }
             if let Form::Nest(inner, inner_base) = field.form {
-                let nested = Attributes::new(attribute.payload, payload_at);
-                self.walk(nested, inner, base.saturating_add(inner_base))?;
-            } else if field.fixed_len != Some(attribute.payload.len()) {
+                self.walk(payload_at, payload_end, inner, base.wrapping_add(inner_base))?;
+            } else if field.fixed_len != Some(len.wrapping_sub(HEADER_LEN)) {
                 // Nearly all attributes are of a fixed length and have it.
-                check(field, attribute.at, attribute.payload)?;
+                let payload = self.body.get(payload_at..payload_end).unwrap_or_default();
+                check(field, payload_at.wrapping_sub(HEADER_LEN), payload)?;
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with the attribute at `at`.
+    #[cold]
+    fn damage(&self, at: usize, end: usize) -> DecodeError {
+        let rest = self.body.get(at..end).unwrap_or_default();
+        match Attributes::new(rest, at).next() {
+            Some(Err(error)) => error,
+            _ => DecodeError::Leftover { at, len: rest.len() },
+        }
     }
 
     /// The family byte of the netfilter header.

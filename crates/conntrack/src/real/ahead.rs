@@ -4,11 +4,11 @@
 //! it while the program formats what came before: both take their share of the time, not one after the other. A short
 //! answer costs nothing extra, and neither does a long one where there is one CPU: there the program reads by itself.
 //!
-//! Bound: [`BUFFERS`] buffers, which go round between the two. The thread ends with the dump, or with the transport.
+//! Bound: at most [`BUFFERS`] buffers, which go round between the two. The thread ends with the dump, or with the transport.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use ctnetlink::client::Transport;
@@ -89,23 +89,41 @@ impl Transport for ReadAhead {
 impl Ahead {
     /// Starts the thread. What it receives into is as large as what the program would.
     fn start(socket: Arc<Socket>, buffer_bytes: usize) -> io::Result<Self> {
-        let (to_fill, empty) = sync_channel(BUFFERS);
+        let (give_back, empty) = sync_channel(BUFFERS);
         let (give, filled) = sync_channel(BUFFERS);
-        for _ in 0..BUFFERS {
-            // There is room for all. Untouched pages of a buffer take no memory.
-            let _ = to_fill.try_send(vec![0; buffer_bytes]);
-        }
+        let mut buffers = Buffers { empty, made: 0, bytes: buffer_bytes };
         thread::Builder::new()
             .name("reader".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || read(&socket, &empty, &give))?;
-        Ok(Self { filled, empty: to_fill })
+            .spawn(move || read(&socket, &mut buffers, &give))?;
+        Ok(Self { filled, empty: give_back })
+    }
+}
+
+/// Where the thread gets its buffers from: those that came back, and new ones as long as there are few.
+struct Buffers {
+    empty: Receiver<Vec<u8>>,
+    made: usize,
+    bytes: usize,
+}
+
+impl Buffers {
+    /// `None` if nobody gives any back.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        match self.empty.try_recv() {
+            Err(TryRecvError::Empty) if self.made < BUFFERS => {
+                self.made = self.made.saturating_add(1);
+                Some(vec![0; self.bytes])
+            }
+            Err(TryRecvError::Empty) => self.empty.recv().ok(),
+            received => received.ok(),
+        }
     }
 }
 
 /// Reads until the end of the dump, an error, or the end of who wants it.
-fn read(socket: &Socket, empty: &Receiver<Vec<u8>>, filled: &SyncSender<Filled>) {
-    while let Ok(mut buffer) = empty.recv() {
+fn read(socket: &Socket, buffers: &mut Buffers, filled: &SyncSender<Filled>) {
+    while let Some(mut buffer) = buffers.next() {
         let received = socket.receive(&mut buffer);
         let ended = match &received {
             Ok(len) => buffer.get(..*len).is_none_or(is_end),

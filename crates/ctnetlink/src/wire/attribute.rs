@@ -2,7 +2,8 @@
 
 use crate::DecodeError;
 
-const HEADER_LEN: usize = 4;
+/// Length of the two fields.
+pub(crate) const HEADER_LEN: usize = 4;
 /// Without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const TYPE_MASK: u16 = 0x3fff;
 
@@ -22,6 +23,14 @@ impl Attribute<'_> {
     pub fn payload_at(&self) -> usize {
         self.at.saturating_add(HEADER_LEN)
     }
+}
+
+/// Length with the header, and number without flags, of the attribute that begins here.
+#[inline]
+pub(crate) fn read_header(bytes: &[u8]) -> Option<(usize, u16)> {
+    let [len_low, len_high, kind_low, kind_high] = *bytes.first_chunk::<HEADER_LEN>()?;
+    let len = usize::from(u16::from_ne_bytes([len_low, len_high]));
+    Some((len, u16::from_ne_bytes([kind_low, kind_high]) & TYPE_MASK))
 }
 
 /// Iterator over attributes. After an error it ends.
@@ -51,15 +60,12 @@ impl<'a> Iterator for Attributes<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at;
         let available = self.rest.len();
-        let Some((header, _)) = self.rest.split_first_chunk::<HEADER_LEN>() else {
+        let Some((len, kind)) = read_header(self.rest) else {
             if available == 0 {
                 return None;
             }
             return Some(Err(self.fail(DecodeError::Leftover { at, len: available })));
         };
-        let [len_low, len_high, kind_low, kind_high] = *header;
-        let len = usize::from(u16::from_ne_bytes([len_low, len_high]));
-        let kind = u16::from_ne_bytes([kind_low, kind_high]) & TYPE_MASK;
         let Some(payload) = self.rest.get(HEADER_LEN..len) else {
             return Some(Err(self.fail(DecodeError::Attribute { kind, at, len, available })));
         };

@@ -6,6 +6,7 @@ mod refusal;
 mod writer;
 
 pub use attribute::{Attribute, Attributes};
+pub(crate) use attribute::{HEADER_LEN as ATTRIBUTE_HEADER_LEN, read_header};
 pub use header::{
     MessageFlags, MessageHeader, MessageKind, Messages, NETFILTER_HEADER_LEN, NetfilterHeader,
     RawMessage, Sequence, Subsystem, control,

@@ -2,6 +2,8 @@
 //!
 //! Fields, their order and their conditions are those of upstream. A line has no end here: events add a suffix.
 
+use std::net::IpAddr;
+
 use super::write::{address, field, hexadecimal, number, padded, two_digits};
 use super::{CivilTime, Extent, LocalTime, Sides};
 use crate::{
@@ -144,6 +146,11 @@ fn expectation_flags(out: &mut Vec<u8>, flags: ExpectationFlags) {
 /// Appends a decimal number.
 pub fn write_number(out: &mut Vec<u8>, value: u32) {
     number(out, value);
+}
+
+/// Appends an address in the form of `inet_ntop`.
+pub fn write_address(out: &mut Vec<u8>, value: IpAddr) {
+    address(out, value);
 }
 
 /// Appends the prefix that marks an event.

@@ -14,12 +14,12 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: impl itoa::Integer) {
     number(out, value);
 }
 
-/// Appends `text`, padded with blanks on the right to `width`.
+/// Appends `text`, padded with blanks on the right to `width`, which is at most 16.
 pub(crate) fn padded(out: &mut Vec<u8>, text: &str, width: usize) {
+    const BLANKS: &str = "                ";
     out.extend_from_slice(text.as_bytes());
-    for _ in text.len()..width {
-        out.push(b' ');
-    }
+    let missing = width.saturating_sub(text.len());
+    out.extend_from_slice(BLANKS.get(..missing).unwrap_or(BLANKS).as_bytes());
 }
 
 /// Appends a number of two digits, the first one `pad` for numbers below 10.
@@ -38,13 +38,48 @@ pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-fn ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
-    let [a, b, c, d] = address.octets();
-    number(out, a);
-    for octet in [b, c, d] {
-        out.push(b'.');
-        number(out, octet);
+/// An octet as text: its digits and a dot, and how long that is.
+#[derive(Clone, Copy)]
+struct OctetText {
+    text: [u8; 4],
+    len: u8,
+}
+
+/// All of them: an address is the larger part of a line, and copying four bytes is the least work.
+static OCTETS: [OctetText; 256] = octets();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, in bounds by the loop")]
+const fn octets() -> [OctetText; 256] {
+    let mut all = [OctetText { text: *b"0...", len: 2 }; 256];
+    let mut value = 1_u8;
+    loop {
+        let [hundreds, tens, ones] = [value / 100, value / 10 % 10, value % 10];
+        let digits = [b'0' + hundreds, b'0' + tens, b'0' + ones];
+        all[value as usize] = match value {
+            100.. => OctetText { text: [digits[0], digits[1], digits[2], b'.'], len: 4 },
+            10.. => OctetText { text: [digits[1], digits[2], b'.', b'.'], len: 3 },
+            _ => OctetText { text: [digits[2], b'.', b'.', b'.'], len: 2 },
+        };
+        if value == u8::MAX {
+            return all;
+        }
+        value += 1;
     }
+}
+
+fn ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
+    // Each octet overwrites what the one before left behind its dot.
+    let mut text = [0; 16];
+    let mut len = 0_usize;
+    for octet in address.octets() {
+        let octet = OCTETS.get(usize::from(octet)).map_or((*b"....", 0), |o| (o.text, o.len));
+        if let Some(place) = text.get_mut(len..).and_then(|rest| rest.first_chunk_mut()) {
+            *place = octet.0;
+        }
+        len = len.saturating_add(usize::from(octet.1));
+    }
+    // Without the last dot.
+    out.extend_from_slice(text.get(..len.saturating_sub(1)).unwrap_or_default());
 }
 
 /// RFC 5952 with the dotted tails of the C library: `::ffff:a.b.c.d`, and unlike the standard library `::a.b.c.d`.
@@ -55,23 +90,64 @@ fn ipv6(out: &mut Vec<u8>, address: Ipv6Addr) {
         (0, 6, [.., high, low]) | (0, 5, [.., 0xffff, high, low]) => Some((high, low)),
         _ => None,
     };
+    let mut text = Short::default();
     for (position, group) in (0..).zip(groups) {
         if zeros.contains(&position) {
             if position == zeros.start {
-                out.push(b':');
+                text.push(b':');
             }
             continue;
         }
         if position > 0 {
-            out.push(b':');
+            text.push(b':');
         }
         if let (6, Some((high, low))) = (position, dotted) {
+            out.extend_from_slice(text.written());
             return ipv4(out, Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
         }
-        hexadecimal(out, group);
+        text.push_hexadecimal(group);
     }
     if zeros.end == groups.len() {
-        out.push(b':');
+        text.push(b':');
+    }
+    out.extend_from_slice(text.written());
+}
+
+/// Text of at most 40 bytes that is put together byte by byte. What is more is lost.
+struct Short {
+    bytes: [u8; 40],
+    len: usize,
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self { bytes: [0; 40], len: 0 }
+    }
+}
+
+impl Short {
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+
+    /// Lower-case digits without leading zeros.
+    #[inline]
+    fn push_hexadecimal(&mut self, value: u16) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for shift in [12, 8, 4, 0] {
+            if shift == 0 || value >> shift != 0 {
+                let digit = DIGITS.get(usize::from((value >> shift) & 0xf));
+                self.push(digit.copied().unwrap_or_default());
+            }
+        }
+    }
+
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -93,16 +169,9 @@ fn longest_zeros(groups: &[u16; 8]) -> Range<usize> {
 
 /// Appends a number in lower-case hexadecimal digits, without leading zeros.
 pub(crate) fn hexadecimal(out: &mut Vec<u8>, value: u16) {
-    let digit = |shift: u16| match (value >> shift) & 0xf {
-        low @ 0..=9 => b'0' + low.to_le_bytes()[0],
-        high => b'a' - 10 + high.to_le_bytes()[0],
-    };
-    for shift in [12, 8, 4] {
-        if value >> shift != 0 {
-            out.push(digit(shift));
-        }
-    }
-    out.push(digit(0));
+    let mut text = Short::default();
+    text.push_hexadecimal(value);
+    out.extend_from_slice(text.written());
 }
 
 #[cfg(test)]
