@@ -46,12 +46,11 @@ pub fn write_whole_flow(
         let mut before = " --label-add \"";
         for bit in set.bits() {
             out.extend_from_slice(before.as_bytes());
-            match labels.and_then(|map| map.name(bit)) {
-                Some(name) => out.extend_from_slice(name.as_bytes()),
-                None => {
-                    out.extend_from_slice(LABEL_NUMBER.as_bytes());
-                    plain::write_number(out, bit);
-                }
+            if let Some(name) = labels.and_then(|map| map.name(bit)) {
+                out.extend_from_slice(name.as_bytes());
+            } else {
+                out.extend_from_slice(LABEL_NUMBER.as_bytes());
+                plain::write_number(out, bit);
             }
             before = ",";
         }
