@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use crate::counts::Counts;
 use crate::program::{self, Result};
 use crate::workspace::{APART, Workspace};
-use crate::{conformance, demo, layers, suite};
+use crate::{conformance, demo, instructions, layers, suite};
 
 /// The command `ci`.
 pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
@@ -30,6 +30,7 @@ pub(crate) fn run(words: &[String]) -> Result<ExitCode> {
     total += texts(&workspace);
     total += suite::all(&workspace)?;
     total += conformance::compared(&workspace)?;
+    total += instructions::check(&workspace)?;
     total += demonstration(&workspace)?;
     println!("{total}");
     Ok(total.exit_code())

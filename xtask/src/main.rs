@@ -11,6 +11,7 @@ mod conformance;
 mod counts;
 mod demo;
 mod fuzz;
+mod instructions;
 mod isolation;
 mod layers;
 mod program;
@@ -80,6 +81,12 @@ const TASKS: &[Task] = &[
         arguments: "[list | daemon] [ARGUMENT...]",
         about: "run bench/compare or bench/daemon with our release build",
         run: bench::run,
+    },
+    Task {
+        name: "instructions",
+        arguments: "[--update]",
+        about: "count the instructions of a listed flow with valgrind; a tenth more than agreed fails",
+        run: instructions::run,
     },
     Task {
         name: "demo",

@@ -11,6 +11,7 @@
 //!                                           is an event in the network namespace of the file OTHER, or `lost'
 //! bench-helper fill-tcp FIRST COUNT         the same with TCP flows alone
 //! bench-helper dump [CONDITION .. [+ ..]]   reads the table as far as the kernel lets it pass, prints datagrams and bytes
+//! bench-helper format ROUNDS [WORD ..]      lists a thousand flows that are in memory, so many times, to nowhere
 //! bench-helper measure TIMES OUTPUT CMD ..  runs CMD, standard output to OUTPUT; prints what it used as JSON
 //! ```
 
@@ -18,6 +19,7 @@ mod churn;
 mod dump;
 mod fill;
 mod follow;
+mod format;
 mod measure;
 mod mix;
 
@@ -28,7 +30,7 @@ use churn::Churn;
 
 const USAGE: &str = "usage: fill FIRST COUNT [RATE] | fill-tcp FIRST COUNT | \
      churn FIRST COUNT RATE SECONDS SEED | remove FIRST COUNT | follow OTHER COUNT | \
-     dump [CONDITION ..] | measure TIMES OUTPUT CMD ..";
+     dump [CONDITION ..] | format ROUNDS [WORD ..] | measure TIMES OUTPUT CMD ..";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -51,6 +53,7 @@ fn run(words: &[&str]) -> io::Result<()> {
         ["remove", first, count] => churn::remove(number(first)?, number(count)?),
         ["follow", other, count] => follow::run(other, number(count)?),
         ["dump", conditions @ ..] => dump::run(conditions),
+        ["format", rounds, words @ ..] => format::run(number(rounds)?, words),
         ["measure", times, output, program, words @ ..] => {
             measure::run(number(times)?, output, program, words)
         }
