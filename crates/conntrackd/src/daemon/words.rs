@@ -157,3 +157,85 @@ pub(crate) fn of_link(notice: &link::Notice, links: &Links) -> Option<Line> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ctsync::{CacheName, Notice, Which};
+
+    use super::{Line, of_buffer, of_node};
+    use crate::config::{self, Role, Sync};
+    use crate::kernel::BufferNotice;
+    use crate::report::Severity;
+
+    fn sync() -> Sync {
+        let text = b"Sync { Mode NOTRACK { PurgeTimeout 7 } UDP { IPv4_address 192.0.2.1 \
+            IPv4_Destination_Address 192.0.2.2 Port 3780 Interface lo } }";
+        let Role::Sync(sync) = config::read(text).config.unwrap().role else { panic!() };
+        sync
+    }
+
+    #[test]
+    fn what_a_node_does_is_said_in_upstreams_words() {
+        let sync = sync();
+        for (notice, severity, text) in [
+            (Notice::ResyncRequested, Severity::Notice, "resync requested"),
+            (Notice::ResyncRequestedByPeer, Severity::Notice, "resync requested by other node"),
+            (Notice::BulkStarted, Severity::Notice, "sending bulk update"),
+            (Notice::CommitStarted(Which::All), Severity::Notice, "committing all external caches"),
+            (Notice::CommitStarted(Which::Flows), Severity::Notice, "committing conntrack cache"),
+            (
+                Notice::CommitStarted(Which::Expectations),
+                Severity::Notice,
+                "committing expectation cache",
+            ),
+            (Notice::CommitInProgress, Severity::Notice, "commit already in progress, skipping"),
+            (
+                Notice::FlushIgnored,
+                Severity::Error,
+                "ignoring flush command, commit still in progress",
+            ),
+            (Notice::FlushingAll, Severity::Notice, "flushing caches"),
+            (Notice::FlushingInternal, Severity::Notice, "flushing internal cache"),
+            (Notice::FlushingExternal, Severity::Notice, "flushing external cache"),
+            (
+                Notice::FlushingKernel(Which::Flows),
+                Severity::Notice,
+                "flushing kernel conntrack table",
+            ),
+            (
+                Notice::FlushingKernel(Which::Expectations),
+                Severity::Notice,
+                "flushing kernel expect table",
+            ),
+            (Notice::PurgeScheduled, Severity::Notice, "flushing conntrack table in 7 secs"),
+            (Notice::PurgeBegins, Severity::Notice, "flushing kernel conntrack table (scheduled)"),
+        ] {
+            let Line { severity: found, text: said, limited } = of_node(&notice, &sync).unwrap();
+            assert_eq!((found, said.as_str(), limited), (severity, text, None), "{notice:?}");
+        }
+        for silent in [Notice::PeerStarted, Notice::FlowsCommitted, Notice::NothingToCommit] {
+            assert!(of_node(&silent, &sync).is_none(), "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_cause_is_said_once_in_an_interval() {
+        let full = Notice::CacheFull { cache: CacheName::External, count: 3 };
+        let line = of_node(&full, &sync()).unwrap();
+        assert_eq!(line.severity, Severity::Warning);
+        assert_eq!(line.text, "the external cache is full (HashLimit): no room for 3 entries");
+        assert!(line.limited.is_some());
+    }
+
+    #[test]
+    fn the_buffer_is_spoken_of_in_upstreams_words() {
+        let doubled = of_buffer(BufferNotice::Doubled { bytes: 4096 });
+        assert_eq!(doubled.severity, Severity::Notice);
+        let text = "netlink event socket buffer size has been doubled to 4096 bytes";
+        assert_eq!(doubled.text, text);
+        let end = of_buffer(BufferNotice::CannotGrow);
+        assert_eq!(end.severity, Severity::Warning);
+        assert!(end.text.starts_with("netlink event socket buffer size cannot be doubled further"));
+        assert!(end.text.ends_with("clauses in conntrackd.conf"));
+    }
+}

@@ -99,3 +99,60 @@ fn failure_text(entry: &Entry, Failure { stage, errno }: Failure) -> String {
     };
     format!("could not {verb} {name} entry{even}: {reason}")
 }
+
+#[cfg(test)]
+mod tests {
+    use ctsync::wire::{Record, RestoreOptions};
+    use flow::{AddressPair, L4Key, Ports, Protocol, Tuple};
+
+    use super::{Counters, failure_text, of_kind};
+    use crate::kernel::{Entry, Failure, Stage};
+
+    fn flow() -> Entry {
+        let original = Tuple {
+            addresses: AddressPair::V4 { src: [192, 0, 2, 1].into(), dst: [192, 0, 2, 2].into() },
+            protocol: Protocol::Udp,
+            key: L4Key::Ports(Ports { src: 1, dst: 2 }),
+        };
+        let options = RestoreOptions { timeout_s: Some(60), window_tracking: false };
+        Entry::Flow(Record::new(original).restore(options))
+    }
+
+    #[test]
+    fn each_stage_has_upstreams_text() {
+        for (stage, text) in [
+            (Stage::Add, "could not add new ct entry: File exists"),
+            (
+                Stage::AddAfterDelete,
+                "could not add new ct entry, even when deleting it first: File exists",
+            ),
+            (Stage::Update, "could not update ct entry: File exists"),
+            (
+                Stage::UpdateByCreate,
+                "could not update ct entry, even if creating it instead: File exists",
+            ),
+            (
+                Stage::UpdateAfterDelete,
+                "could not update ct entry, even when deleting it first: File exists",
+            ),
+            (Stage::Destroy, "could not destroy ct entry: File exists"),
+        ] {
+            assert_eq!(failure_text(&flow(), Failure { stage, errno: 17 }), text);
+        }
+    }
+
+    #[test]
+    fn kinds_are_counted_apart() {
+        use flow::EventKind;
+        let mut counters = Counters::default();
+        for (kind, times) in [(EventKind::New, 3), (EventKind::Update, 2), (EventKind::Destroy, 1)]
+        {
+            let (done, failed) = of_kind(counters.of(&flow()), kind);
+            *done += times;
+            *failed += 1;
+        }
+        let flows = counters.flows;
+        assert_eq!((flows.created, flows.updated, flows.destroyed), (3, 2, 1));
+        assert_eq!((flows.create_failed, flows.update_failed, flows.destroy_failed), (1, 1, 1));
+    }
+}

@@ -128,6 +128,33 @@ fn a_refill_by_the_operator_tells_the_peer_nothing() {
 }
 
 #[test]
+fn a_refill_tells_the_peer_of_ends_alone_if_it_is_to() {
+    let mut node = node(|_| {});
+    event(&mut node, EventKind::New, &flow(1));
+    event(&mut node, EventKind::New, &flow(2));
+    sent_events(&mut node);
+    begin(&mut node, Which::Flows);
+    node.on_dumped_flow(T, &flow(1), Origin::Own);
+    node.on_dumped_flow(T, &flow(3), Origin::Own);
+    end(&mut node, Origin::Others);
+    assert_eq!(sent_events(&mut node), [EventKind::Destroy]);
+    assert_eq!(counts(&node), [2, 0]);
+}
+
+#[test]
+fn a_flow_that_the_filter_wants_no_more_has_not_ended() {
+    let mut node = node(|_| {});
+    event(&mut node, EventKind::New, &flow(1));
+    sent_events(&mut node);
+    begin(&mut node, Which::Flows);
+    node.on_dumped_unwanted(T, &flow(1));
+    node.on_dumped_unwanted(T, &flow(2));
+    end(&mut node, Origin::Others);
+    assert_eq!(sent_events(&mut node), []);
+    assert_eq!(counts(&node), [1, 0], "what is not wanted and was not known stays unknown");
+}
+
+#[test]
 fn a_dump_sweeps_what_it_was_of() {
     for (which, flows, expectations) in
         [(Which::Flows, 1, 1), (Which::Expectations, 2, 0), (Which::All, 1, 0)]
