@@ -9,6 +9,7 @@ use std::path::Path;
 
 use conntrack::report::Exit;
 use conntrack::surroundings::{EventSource, Kernel, Surroundings, System};
+use ctnetlink::bpf::FlowConditions;
 use ctnetlink::client::{BatchBounds, PollTransport, Transport};
 use ctnetlink::encode_flow;
 use ctnetlink::wire::{MessageFlags, MessageHeader, MessageWriter, NetfilterHeader, Sequence};
@@ -134,7 +135,11 @@ impl Kernel for Memory {
         false
     }
 
-    fn subscribe(&self, _: u32) -> Result<Box<dyn EventSource + '_>, OpenError> {
+    fn subscribe(
+        &self,
+        _: u32,
+        _: &FlowConditions,
+    ) -> Result<Box<dyn EventSource + '_>, OpenError> {
         Err(OpenError::Open(io::ErrorKind::Unsupported.into()))
     }
 }

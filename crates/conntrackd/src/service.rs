@@ -6,7 +6,7 @@
 //! and makes a socket for each message.
 //!
 //! The watchdog (`WATCHDOG_USEC`) is fed from the daemon's loop as one of its deadlines, so a turn that does not end is
-//! noticed. A manager that does not read costs at most [`PATIENCE`] at the start and at the end, and nothing in between.
+//! noticed. A manager that does not read costs at most `PATIENCE` at the start and at the end, and nothing in between.
 
 use std::ffi::OsStr;
 use std::io;
