@@ -10,13 +10,10 @@ use crate::config::diagnostic::Stage;
 use crate::config::{self, OuterName, Reading, protocols};
 use crate::control::Request;
 use crate::control::client::AskError;
-use crate::daemon::{self, Place, START_FAILED};
+use crate::daemon::{self, PROTOCOLS, Place, START_FAILED};
 use crate::help::{self, Reader};
 use crate::report::{Exit, Report, Severity, check};
 use crate::surroundings::Surroundings;
-
-/// The database of protocol names.
-const PROTOCOLS: &str = "/etc/protocols";
 
 /// Does what the words ask for.
 pub fn run(surroundings: &mut Surroundings) -> Exit {

@@ -19,7 +19,7 @@ mod sync_mode;
 mod words;
 
 use answers::Answer;
-pub(crate) use start::START_FAILED;
+pub(crate) use start::{PROTOCOLS, START_FAILED};
 pub use start::{Place, run};
 
 /// What became of a request.

@@ -1,7 +1,6 @@
 //! The start, in an order in which everything that can fail does so before the process goes to the background.
 
 use std::io;
-use std::num::NonZeroU32;
 
 use ctnetlink::Table;
 use ctnetlink::client::ClientError;
@@ -16,7 +15,7 @@ use super::context::say;
 use super::event_loop::{Daemon, Mode, Working};
 use super::kernel_side::{KernelSide, Wanted};
 use super::statistics_mode::StatisticsMode;
-use super::sync_mode::{SyncMode, switched_off};
+use super::sync_mode::{SyncMode, switched_off, to_usize};
 use super::words::{self, Line};
 use crate::config::{
     self, Config, FilterPlace, RealTimePolicy, Role, Scheduling, Source, Sync, protocols,
@@ -212,10 +211,6 @@ fn prepare<'r, 'a>(
             Err(())
         }
     }
-}
-
-fn to_usize(number: NonZeroU32) -> usize {
-    usize::try_from(number.get()).unwrap_or(usize::MAX)
 }
 
 fn say_failed(log: &mut Log, clock: &Clock, error: &StartError) {

@@ -22,7 +22,7 @@ use crate::link::{self, Links, Received, Sent, SocketReady};
 use commit::CommitRun;
 
 use inject::Injection;
-pub(super) use settings::switched_off;
+pub(super) use settings::{switched_off, to_usize};
 
 /// Datagrams that a turn sends. What is left of a bulk waits for the next turn, so that events are read in between and the
 /// peer's buffer is not overrun.

@@ -158,7 +158,7 @@ impl SyncMode {
         Reaction::Goes(Answer::ResendQueue(None))
     }
 
-    /// Goes on with an answer that takes several turns.
+    /// The core, for what is only looked at.
     pub(crate) fn node(&self) -> &ctsync::Node {
         &self.node
     }

@@ -14,7 +14,8 @@ fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn to_usize(number: NonZeroU32) -> usize {
+/// A number of the configuration as a count.
+pub(crate) fn to_usize(number: NonZeroU32) -> usize {
     usize::try_from(number.get()).unwrap_or(usize::MAX)
 }
 
