@@ -20,7 +20,7 @@ use super::words::{self, Line};
 use crate::config::Source;
 use crate::control::Request;
 use crate::control::server::{Asked, Server};
-use crate::kernel::{EventCause, Job, Purpose};
+use crate::kernel::{EventCause, EventSource, Job, Purpose, Taken};
 use crate::link::SocketReady;
 use crate::log::Log;
 use crate::service::Service;
@@ -30,6 +30,9 @@ use crate::wake::{ClientId, Wake};
 /// Turns that handle events are at least so far apart: what comes in between is handled in one go, with one wake-up, one
 /// system call to read it and one datagram to tell it. An event that comes alone does not wait.
 const EVENT_PACE: Duration = Duration(150_000);
+/// A wake-up costs as much as ten events. So under load they are further apart: by 30 ns for each event a second, and
+/// at most so far.
+const LONGEST_EVENT_PACE: Duration = Duration(800_000);
 /// The same for datagrams of the peer, which tell of several flows each.
 const LINK_PACE: Duration = Duration(400_000);
 /// Datagrams of a turn from which on there may be a pause: 160,000 of them a second pass then.
@@ -77,6 +80,8 @@ pub(super) struct Daemon<'r, 'a> {
     started: Instant,
     /// Traffic was handled: the next turn is not to come before.
     not_before: Option<Instant>,
+    /// When events were handled.
+    last_events: Instant,
     poll_failed: u64,
     ready: Vec<Ready>,
     asked: Vec<Asked>,
@@ -105,6 +110,7 @@ impl<'r, 'a> Daemon<'r, 'a> {
             iteration_limit,
             started,
             not_before: None,
+            last_events: started,
             poll_failed: 0,
             ready: Vec::new(),
             asked: Vec::new(),
@@ -244,9 +250,11 @@ impl<'r, 'a> Daemon<'r, 'a> {
                 self.control.on_ready(wake, ready, now, &self.poller, &mut self.asked);
             }
             Wake::Events => {
+                let taken = self.read_events(now);
+                let since = now.since(std::mem::replace(&mut self.last_events, now));
+                let pace = event_pace(taken.datagrams, since, self.event_room());
                 // What is left for the next turn has waited long enough.
-                let has_more = self.read_events(now);
-                self.not_before = (!has_more).then(|| now.after(EVENT_PACE));
+                self.not_before = (!taken.has_more).then(|| now.after(pace));
             }
             Wake::Dump => self.with_mode(now, |mode, context| match mode {
                 Mode::Sync(sync) => sync.on_dump(context),
@@ -277,6 +285,12 @@ impl<'r, 'a> Daemon<'r, 'a> {
         }
     }
 
+    /// How many events the receive buffer holds.
+    fn event_room(&self) -> usize {
+        let events = self.working.as_ref().and_then(|working| working.kernel.events.as_ref());
+        events.map_or(0, EventSource::room)
+    }
+
     /// Calls the mode, if there is one.
     fn with_mode(
         &mut self,
@@ -300,11 +314,12 @@ impl<'r, 'a> Daemon<'r, 'a> {
         );
     }
 
-    /// Reads events; whether there are more.
-    fn read_events(&mut self, now: Instant) -> bool {
-        let Some(Working { kernel, mode, .. }) = &mut self.working else { return false };
+    fn read_events(&mut self, now: Instant) -> Taken {
+        let Some(Working { kernel, mode, .. }) = &mut self.working else { return Taken::NOTHING };
         let limit = kernel.events_a_turn(self.iteration_limit);
-        let KernelSide { events: Some(events), wanted, ports, .. } = kernel else { return false };
+        let KernelSide { events: Some(events), wanted, ports, .. } = kernel else {
+            return Taken::NOTHING;
+        };
         let taken = events.read(now, limit, |event| {
             let cause = ports.cause(event.port_id);
             if cause == EventCause::Injected || !wanted.admits_event(event.kind, &event.subject) {
@@ -320,15 +335,12 @@ impl<'r, 'a> Daemon<'r, 'a> {
         while let Some(notice) = events.next_notice() {
             say(&mut self.log, now, &words::of_buffer(notice));
         }
-        match taken {
-            Ok(taken) => taken.has_more,
-            Err(error) => {
-                let reason = sys::error_text::error_text(&error);
-                let line = Line::error(format!("can't read the kernel's events: {reason}"));
-                say(&mut self.log, now, &line.limited("failed reads of events"));
-                false
-            }
-        }
+        taken.unwrap_or_else(|error| {
+            let reason = sys::error_text::error_text(&error);
+            let line = Line::error(format!("can't read the kernel's events: {reason}"));
+            say(&mut self.log, now, &line.limited("failed reads of events"));
+            Taken::NOTHING
+        })
     }
 
     fn on_deadlines(&mut self, now: Instant) {
@@ -494,6 +506,16 @@ impl<'r, 'a> Daemon<'r, 'a> {
     }
 }
 
+/// How far apart turns are to be after one that handled so many events, the turn before being so long ago, if the receive
+/// buffer holds `room` events: what comes in between is to fill a quarter of it.
+fn event_pace(events: usize, since: Duration, room: usize) -> Duration {
+    let [events, room] = [events, room].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+    let apart_ns = (since.0 / events.max(1)).max(1);
+    let by_rate = Duration(30 * 1_000_000_000 / apart_ns);
+    let by_room = Duration(apart_ns.saturating_mul(room / 4));
+    by_rate.clamp(EVENT_PACE, LONGEST_EVENT_PACE).min(by_room)
+}
+
 impl Mode<'_> {
     /// Does what is wanted of the mode.
     fn drain(&mut self, context: &mut Context) {
@@ -528,5 +550,24 @@ impl Mode<'_> {
         for table in tables {
             context.ask_dump(Job { purpose, table: *table });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_are_further_apart_under_load_but_the_buffer_stays_mostly_empty() {
+        let micros = |count: u64| Duration(count * 1000);
+        assert_eq!(event_pace(1, Duration::from_secs(1), 100), EVENT_PACE);
+        assert_eq!(event_pace(1, micros(200), 100), EVENT_PACE);
+        assert_eq!(event_pace(3, micros(300), 1000), micros(300));
+        assert_eq!(event_pace(15, micros(150), 1000), LONGEST_EVENT_PACE);
+        assert_eq!(event_pace(80, micros(800), 1000), LONGEST_EVENT_PACE);
+        assert_eq!(event_pace(1, Duration(0), 1 << 30), LONGEST_EVENT_PACE);
+        // 100,000 events a second, and 20 of them fill a quarter.
+        assert_eq!(event_pace(80, micros(800), 80), micros(200));
+        assert_eq!(event_pace(0, micros(800), 0), Duration(0));
     }
 }

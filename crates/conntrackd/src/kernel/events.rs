@@ -93,6 +93,11 @@ pub struct Taken {
     pub has_more: bool,
 }
 
+impl Taken {
+    /// No event.
+    pub const NOTHING: Self = Self { datagrams: 0, has_more: false };
+}
+
 /// The socket that hears of changes.
 #[derive(Debug)]
 pub struct EventSource {
