@@ -10,7 +10,7 @@ use sys::epoll::{Interest, Poller};
 
 use crate::config::{Events, FilterPlace};
 use crate::filter;
-use crate::kernel::{Dump, EventGroups, EventSource, Ports, Writer};
+use crate::kernel::{Committer, Dump, EventGroups, EventSource, Ports, Writer};
 use crate::wake::Wake;
 
 /// Which flows are wanted.
@@ -54,7 +54,7 @@ pub(super) struct KernelSide {
     /// `None` when polling.
     pub(super) events: Option<EventSource>,
     pub(super) dump: Dump,
-    pub(super) commit: Writer,
+    pub(super) commit: Committer,
     pub(super) flush: Writer,
     pub(super) inject: Writer,
     pub(super) ports: Ports,
@@ -73,7 +73,8 @@ pub(super) struct KernelSide {
 impl KernelSide {
     /// Opens the sockets. The event socket hears nothing yet.
     pub(super) fn open(events: Option<&Events>, wanted: Wanted) -> io::Result<Self> {
-        let (commit, flush, inject) = (Writer::open()?, Writer::open()?, Writer::open()?);
+        let (flush, inject) = (Writer::open()?, Writer::open()?);
+        let commit = Committer::new(Writer::open()?);
         let ports =
             Ports { commit: commit.port_id(), flush: flush.port_id(), inject: inject.port_id() };
         Ok(Self {
@@ -130,10 +131,9 @@ impl KernelSide {
         counted.unwrap_or_else(|| events.map_or(0, |events| events.counters().overruns))
     }
 
-    /// So many changes were made, each of which makes an event.
+    /// So many changes were made or are under way, each of which makes an event.
     pub(super) fn written(&mut self, changes: usize) {
-        // To replace an entry is to delete and to make it.
-        self.own_events = self.own_events.saturating_add(changes.saturating_mul(2));
+        self.own_events = self.own_events.saturating_add(events_of(changes));
     }
 
     /// So many changes were injected.
@@ -143,13 +143,12 @@ impl KernelSide {
         }
     }
 
-    /// How many changes one call may make: each of them makes up to two events, and there are two calls before the events
-    /// are read.
+    /// How many changes one call may make: with those that fill half of the event socket's buffer it is not full then.
     pub(super) fn changes_a_call(&self) -> usize {
         /// More bring nothing.
         const MOST: usize = 256;
         let room = self.events.as_ref().map_or(usize::MAX, EventSource::room);
-        (room / 4).clamp(1, MOST)
+        (room / 8).clamp(1, MOST)
     }
 
     /// Whether the events of more changes fit into the event socket: else they are read first.
@@ -158,8 +157,14 @@ impl KernelSide {
     }
 
     /// How many events are read at once: those of the own changes come on top of the limit, since a commit that makes
-    /// more than are read would fill the buffer.
+    /// more than are read would fill the buffer. Those of changes that are under way may come later.
     pub(super) fn events_a_turn(&mut self, limit: usize) -> usize {
-        limit.saturating_add(std::mem::take(&mut self.own_events))
+        let under_way = events_of(self.commit.under_way());
+        limit.saturating_add(std::mem::replace(&mut self.own_events, under_way))
     }
+}
+
+/// How many events so many changes make at most: to replace an entry is to delete and to make it.
+fn events_of(changes: usize) -> usize {
+    changes.saturating_mul(2)
 }

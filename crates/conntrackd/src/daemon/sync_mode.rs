@@ -251,15 +251,12 @@ impl SyncMode {
         }
         match notice {
             Notice::CommitStarted(_) => self.work.commit.begin(context.now),
-            Notice::FlowsCommitted => {
-                self.work.apply(context);
-                self.work.commit.report(context, Table::Flows);
-            }
+            Notice::FlowsCommitted => self.work.commit.report(context, Table::Flows),
             Notice::CommitFinished(which) => {
-                self.work.apply(context);
                 if which != Which::Flows && self.synchronizes_expectations() {
                     self.work.commit.report(context, Table::Expectations);
                 }
+                self.work.commit.finish(context);
                 self.work.commit.release_clients(context);
             }
             Notice::NothingToCommit => self.work.commit.release_clients(context),

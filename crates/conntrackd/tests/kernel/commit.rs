@@ -1,6 +1,6 @@
 //! Commits, injections and deletions, and what the table shows of them.
 
-use conntrackd::kernel::{Change, Entry, Failure, FlowKey, Stage, Tally, Writer};
+use conntrackd::kernel::{Change, Committer, Entry, Failure, FlowKey, Stage, Tally, Writer};
 use ctsync::wire::{Record, Restored};
 use flow::{Direction, EventKind, Flow, Mark, ProtoInfo, Status, TcpState, Tuple};
 
@@ -119,6 +119,41 @@ fn refused_entries_are_told_and_the_others_done() {
     assert_eq!(tally, Tally { done: 2, failed: 1, ..Tally::default() });
     assert_eq!(failures, [(refused, Failure { stage: Stage::Add, errno: 22 })]);
     assert_eq!(table().len(), 2);
+}
+
+#[test]
+fn a_long_commit_goes_on_in_a_thread_and_tells_what_became_of_each_entry() {
+    if !entered() {
+        return;
+    }
+    let mut committer = Committer::new(Writer::open().unwrap());
+    let mut tally = Tally::default();
+    let mut refused = Vec::new();
+    for first in (0..1000).step_by(100) {
+        let mut entries: Vec<Entry> = (first..first + 100).map(|n| entry(&numbered(n))).collect();
+        if let Some(Entry::Flow(without_timeout)) = entries.get_mut(50) {
+            without_timeout.flow.timeout_s = None;
+        }
+        committer.commit(&mut entries, |batch| {
+            tally.done += batch.tally().done;
+            refused.extend_from_slice(batch.refused());
+        });
+        assert!(entries.is_empty());
+        // One batch, and no more, goes on when the call returns.
+        assert_eq!(committer.under_way(), 100);
+    }
+    committer.finish(|batch| {
+        tally.done += batch.tally().done;
+        refused.extend_from_slice(batch.refused());
+    });
+    assert_eq!((tally.done, refused.len(), committer.under_way()), (990, 10, 0));
+    assert!(refused.iter().all(|(_, failure)| failure.errno == 22));
+    assert_eq!(table().len(), 990);
+    // A few are not worth a thread, and are done when the call returns.
+    let mut few = vec![entry(&numbered(5000))];
+    let mut done = 0;
+    committer.commit(&mut few, |batch| done += batch.tally().done);
+    assert_eq!((done, committer.under_way(), table().len()), (1, 0, 991));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use sys::error_text::error_text;
 
 use crate::daemon::context::{Context, say};
 use crate::daemon::words::Line;
-use crate::kernel::{Entry, Failure, Stage, Tally};
+use crate::kernel::{Batch, Entry, Failure, Stage, Tally};
 use crate::lines;
+use crate::log::Log;
 use crate::wake::ClientId;
 
 /// What a commit has done so far, and who waits for its end.
@@ -35,32 +36,28 @@ impl CommitRun {
         (self.began, self.tally) = (now, Tally::default());
     }
 
-    /// Puts the entries that were collected into the table.
+    /// Puts the entries that were collected into the table. What becomes of the last ones is told by the next call.
     pub(super) fn apply(&mut self, context: &mut Context) {
-        if self.entries.is_empty() {
+        let Self { entries, tally, .. } = self;
+        if entries.is_empty() {
             return;
         }
         let (log, now, clock) = (&mut *context.log, context.now, context.wall_clock);
-        let tally =
-            context.kernel.commit.commit(&self.entries, |entry, Failure { stage, errno }| {
-                let verb = if stage == Stage::Destroy { "destroy" } else { "create" };
-                let reason = error_text(&std::io::Error::from_raw_os_error(errno));
-                let line = Line::error(format!("commit-{verb}: {reason}"))
-                    .limited("entries that can't be committed");
-                if say(log, now, &line) {
-                    log.flow(|out| lines::entry(out, entry, clock));
-                }
-            });
-        context.kernel.written(self.entries.len());
-        self.entries.clear();
-        self.tally.done = self.tally.done.saturating_add(tally.done);
-        self.tally.failed = self.tally.failed.saturating_add(tally.failed);
-        self.tally.without_helper = self.tally.without_helper.saturating_add(tally.without_helper);
-        self.tally.without_master = self.tally.without_master.saturating_add(tally.without_master);
+        context.kernel.written(entries.len());
+        context.kernel.commit.commit(entries, |batch| tell(log, now, clock, tally, batch));
+    }
+
+    /// Waits until all that was collected is in the table.
+    pub(super) fn finish(&mut self, context: &mut Context) {
+        self.apply(context);
+        let tally = &mut self.tally;
+        let (log, now, clock) = (&mut *context.log, context.now, context.wall_clock);
+        context.kernel.commit.finish(|batch| tell(log, now, clock, tally, batch));
     }
 
     /// Says what became of the entries of a table, and begins to count those of the next.
     pub(super) fn report(&mut self, context: &mut Context, table: Table) {
+        self.finish(context);
         let now = context.clock.now();
         let Tally { done, failed, without_helper, without_master } =
             std::mem::take(&mut self.tally);
@@ -92,5 +89,33 @@ impl CommitRun {
         for client in self.clients.drain(..) {
             context.control.finish(client);
         }
+    }
+}
+
+/// Says which entries of a batch were refused, and counts.
+fn tell(
+    log: &mut Log<'_, '_>,
+    now: Instant,
+    clock: &dyn Fn() -> u64,
+    tally: &mut Tally,
+    batch: &Batch,
+) {
+    for (entry, Failure { stage, errno }) in batch.refused() {
+        let verb = if *stage == Stage::Destroy { "destroy" } else { "create" };
+        let reason = error_text(&std::io::Error::from_raw_os_error(*errno));
+        let line = Line::error(format!("commit-{verb}: {reason}"))
+            .limited("entries that can't be committed");
+        if say(log, now, &line) {
+            log.flow(|out| lines::entry(out, entry, clock));
+        }
+    }
+    let Tally { done, failed, without_helper, without_master } = batch.tally();
+    for (sum, more) in [
+        (&mut tally.done, done),
+        (&mut tally.failed, failed),
+        (&mut tally.without_helper, without_helper),
+        (&mut tally.without_master, without_master),
+    ] {
+        *sum = sum.saturating_add(more);
     }
 }
