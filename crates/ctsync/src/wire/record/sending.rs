@@ -8,7 +8,7 @@ use flow::{
     TcpInfo, Tuple, Zone,
 };
 
-use super::{Record, Translated, carries_ports};
+use super::{Record, Translated};
 
 /// Parts that a configuration keeps off the wire.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,8 +22,9 @@ pub struct SentParts {
 impl Record {
     /// What is sent of a flow.
     ///
-    /// GRE keys, UDPLite ports, zones of one direction, counters and times are not. A helper whose name upstream would
-    /// not take is left out: the flow is worth more than its helper.
+    /// Zones of one direction, counters and times are not. A helper whose name upstream would not take is left out: the
+    /// flow is worth more than its helper. Keys of GRE and ports of UDPLite go as ports: upstream sends neither, but takes
+    /// them.
     pub fn from_flow(flow: &impl FlowRead, parts: SentParts) -> Self {
         let original = flow.tuple(Direction::Original);
         let reply = flow.tuple(Direction::Reply);
@@ -79,11 +80,8 @@ fn sent_key(original: &Tuple) -> L4Key {
     match original.protocol {
         Protocol::Icmp => original.key.icmp().map_or(L4Key::None, L4Key::Icmp),
         Protocol::Icmpv6 => original.key.icmp().map_or(L4Key::None, L4Key::Icmpv6),
-        Protocol::Gre | Protocol::UdpLite => L4Key::Ports(flow::Ports::default()),
-        protocol if carries_ports(protocol) => {
-            L4Key::Ports(original.key.ports().unwrap_or_default())
-        }
-        _ => L4Key::None,
+        Protocol::Other(_) => L4Key::None,
+        _ => L4Key::Ports(original.key.ports().unwrap_or_default()),
     }
 }
 

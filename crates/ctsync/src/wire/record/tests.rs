@@ -292,13 +292,17 @@ fn a_sender_says_nothing_that_the_format_lacks() {
 #[test]
 fn keys_are_sent_by_protocol() {
     let sent = |protocol, key| Record::from_flow(&flow(tuple(protocol, key)), ALL).original.key;
-    assert_eq!(sent(Protocol::Gre, ports(17, 34)), ports(0, 0));
-    assert_eq!(sent(Protocol::UdpLite, ports(17, 34)), ports(0, 0));
+    assert_eq!(sent(Protocol::Gre, ports(17, 34)), ports(17, 34));
+    assert_eq!(sent(Protocol::UdpLite, ports(17, 34)), ports(17, 34));
     assert_eq!(sent(Protocol::Dccp, L4Key::None), ports(0, 0));
     assert_eq!(sent(Protocol::Other(50), ports(1, 2)), L4Key::None);
-    let gre = Record::from_flow(&flow(tuple(Protocol::Gre, ports(17, 34))), ALL);
-    assert!(!encoded(&gre).windows(4).any(|bytes| bytes == [0, 8, 0, 3]));
-    assert_eq!(decoded(&gre), gre);
+    let gre = |key| Record::from_flow(&flow(tuple(Protocol::Gre, key)), ALL);
+    let has_ports = |record: &Record| encoded(record).windows(4).any(|bytes| bytes == [0, 8, 0, 3]);
+    for (key, is_sent) in [(ports(17, 34), true), (ports(0, 0), false)] {
+        let record = gre(key);
+        assert_eq!(has_ports(&record), is_sent);
+        assert_eq!(decoded(&record), record);
+    }
     let dccp = Record {
         protoinfo: Some(ProtoInfo::Dccp(DccpInfo {
             state: Some(DccpState::OPEN),
