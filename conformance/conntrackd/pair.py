@@ -84,6 +84,11 @@ def wait_until(holds, within_s, step_s=0.05):
     return True
 
 
+def most_flows():
+    """So many flows fit into the kernel's table of a node before it begins to drop some (at 95 %)."""
+    return int(Path("/proc/sys/net/netfilter/nf_conntrack_max").read_text()) * 9 // 10
+
+
 def programs():
     """The daemon of each node and the tool, as the environment names them."""
     both = os.environ.get("CONNTRACKD", "conntrackd")
@@ -193,7 +198,7 @@ General {{
             self.running[node] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT
             )
-        started = wait_until(lambda: "console mode" in self.log(node) or not self.is_alive(node), 10)
+        started = wait_until(lambda: "console mode" in self.log(node) or not self.is_alive(node), 30)
         if not started or not self.is_alive(node):
             raise Failure(f"the daemon of {node} did not start:\n{self.log(node)}")
 
@@ -201,13 +206,13 @@ General {{
         """A message before the greetings may be lost for good, so the probe is repeated."""
         other = OTHER[node]
         probe = "-p udp -s 9.9.9.9 -d 9.9.9.8 --sport 9 --dport 9".split()
-        for _ in range(10):
+        for _ in range(30):
             self.conntrack(node, "-I", *probe, "-t", "60")
             count = (lambda: self.count(other, "external")) if external else (lambda: self.kernel_count(other))
             arrived = wait_until(lambda: count() > 0, 1)
             self.conntrack(node, "-D", *probe)
             if arrived:
-                if not wait_until(lambda: count() == 0, 5):
+                if not wait_until(lambda: count() == 0, 30):
                     raise Failure(f"{other} still has the probe of {node}:\n{self.log(other)}")
                 return
         raise Failure(f"nothing reaches {other} from {node}:\n{self.log(node)}{self.log(other)}")

@@ -13,7 +13,6 @@ use crate::counts::Counts;
 use crate::program::{self, Result};
 use crate::workspace::Workspace;
 
-const HELPER: &str = "bench/helper/Cargo.toml";
 const AGREED: &str = "bench/instructions.json";
 /// So many percent more than agreed fail. A compiler or C library of another version makes a few.
 const MOST_GROWTH: u64 = 10;
@@ -103,9 +102,7 @@ impl Counter {
         let Some(valgrind) = program::find("valgrind") else {
             return Ok(None);
         };
-        let mut build = workspace.cargo(&["build", "--release", "--manifest-path", HELPER]);
-        program::require(build.arg("--target-dir").arg(&workspace.target))?;
-        Ok(Some(Self { valgrind, helper: workspace.target.join("release/bench-helper") }))
+        Ok(Some(Self { valgrind, helper: workspace.build_bench_helper()? }))
     }
 
     /// Instructions of each flow.

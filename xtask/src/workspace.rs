@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::program::{self, Result};
 
 /// The manifests of the workspaces apart: what they use is nothing that the programs should be built with.
-pub(crate) const APART: [&str; 2] = ["fuzz/Cargo.toml", "bench/helper/Cargo.toml"];
+pub(crate) const APART: [&str; 2] = ["fuzz/Cargo.toml", BENCH_HELPER];
+
+const BENCH_HELPER: &str = "bench/helper/Cargo.toml";
 
 /// Where things are, and the packages of the workspace.
 pub(crate) struct Workspace {
@@ -68,6 +70,13 @@ impl Workspace {
     pub(crate) fn build(&self, package: &str) -> Result<PathBuf> {
         program::require(&mut self.cargo(&["build", "--release", "--package", package]))?;
         Ok(self.target.join("release").join(package))
+    }
+
+    /// Builds the helper of the benchmarks, which is a workspace apart, and returns its path.
+    pub(crate) fn build_bench_helper(&self) -> Result<PathBuf> {
+        let mut build = self.cargo(&["build", "--release", "--manifest-path", BENCH_HELPER]);
+        program::require(build.arg("--target-dir").arg(&self.target))?;
+        Ok(self.target.join("release/bench-helper"))
     }
 }
 

@@ -18,6 +18,8 @@ from pair import Failure, Pair
 
 TICKS = os.sysconf("SC_CLK_TCK")
 FLOW = re.compile(r"\b(tcp|udp) +\d+ .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?\bmark=(\d+))?")
+# For what comes by itself. Long, because the machine may be slow; that it comes is the claim, not when.
+SOON_S = 30
 # A daemon that is told the opposite of what is awaited gets so long to notice.
 PROOF_S = 1.5
 KIND = {"new": 0, "update": 1, "end": 2, "control": 10}
@@ -36,7 +38,7 @@ class Checks:
         self.verbose, self.target = verbose, target
         self.passed, self.failed, self.skipped, self.number = 0, 0, 0, 0
 
-    def __call__(self, name, holds, within=10, *, spoil, why=None):
+    def __call__(self, name, holds, within=SOON_S, *, spoil, why=None):
         """The condition comes true in this time. A failure of what it asks counts as its opposite."""
         number, self.number = self.number, self.number + 1
         if self.target is not None and number < self.target:
@@ -73,8 +75,9 @@ def truth(holds, within):
             if found is True:
                 return None
             reason = "does not hold" if found in (False, None) else str(found)
-        except Failure as failure:
-            reason = str(failure)
+        except Exception as failure:
+            # An answer may be cut short, or have not yet the words that are looked for.
+            reason = f"{type(failure).__name__}: {failure}"
         if time.monotonic() > end:
             return reason
         time.sleep(0.05)
@@ -116,7 +119,7 @@ class Nodes(Pair):
                 words, stdin=pair.subprocess.DEVNULL, stdout=log, stderr=log, env=pair.ENVIRONMENT
             )
         lines = self.log(node).count("console mode")
-        pair.wait_until(lambda: self.log(node).count("console mode") > lines or not self.is_alive(node), 5)
+        pair.wait_until(lambda: self.log(node).count("console mode") > lines or not self.is_alive(node), SOON_S)
 
     def kill(self, node):
         """As a crash would end it."""

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pair
-from .bench import RUNTIME
+from .bench import RUNTIME, SOON_S
 
 FLOWS = 50_000
 CROWD = 100
@@ -17,7 +17,7 @@ CROWD = 100
 def client(nodes, node, code=None, buffer=None):
     """A connection, with a request on it."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(10)
+    connection.settimeout(SOON_S)
     if buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     connection.connect(str(nodes.directory / node / "control"))
@@ -57,7 +57,7 @@ def clients_that_do_not_read(nodes, check):
         spoil=lambda: before.insert(0, -40 * 400),
     )
     check(
-        "clients that do not read: no processor is burnt", lambda: nodes.rests("a"), 3, spoil=lambda: nodes.strain("a")
+        "clients that do not read: no processor is burnt", lambda: nodes.rests("a"), spoil=lambda: nodes.strain("a")
     )
     slow = client(nodes, "a", pair.INTERNAL, 4096)
     text = answer(slow)
@@ -126,7 +126,7 @@ def killed_committer(nodes, check):
     check("first both are alike", nodes.alike, spoil=nodes.part)
     words = pair.inside("b", [nodes.daemons["b"], "-C", str(nodes.directory / "b" / "conf"), "-c"])
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=pair.ENVIRONMENT)
-    pair.wait_until(lambda: "committing" in nodes.log("b"), 5, 0.005)
+    pair.wait_until(lambda: "committing" in nodes.log("b"), SOON_S, 0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     check(

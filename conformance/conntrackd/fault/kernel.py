@@ -5,11 +5,26 @@ import signal
 import time
 
 import pair
-from .bench import FLUSH_EXTERNAL, RESEND_QUEUE, RUNTIME, Traffic, create, flow_body, message, socket_in
+from .bench import (
+    FLUSH_EXTERNAL,
+    RESEND_QUEUE,
+    RUNTIME,
+    SOON_S,
+    Traffic,
+    create,
+    flow_body,
+    message,
+    open_in,
+    socket_in,
+)
+from pair import Failure
 
 LIMIT = 1000
 # To reach a larger limit of the kernel's takes too long.
 KERNEL_LIMIT_AT_MOST = 300_000
+# Places that are left when flows are committed into a kernel that is nearly full.
+ROOM = 300
+LIMIT_TRIES = 3
 
 
 def committed(log):
@@ -49,7 +64,6 @@ def full_external_cache(nodes, check):
     check(
         "a full external cache: that is said once",
         lambda: nodes.log("b").count("is full") == 1 or nodes.log("b"),
-        2,
         spoil=lambda: nodes.erase_log("b"),
     )
     nodes.make(range(500), "b", to="172.27.0.1")
@@ -74,7 +88,6 @@ def full_internal_cache(nodes, check):
     check(
         "a full internal cache: that is said once",
         lambda: nodes.log("a").count("is full") == 1 or nodes.log("a"),
-        2,
         spoil=lambda: nodes.erase_log("a"),
     )
     nodes.conntrack("a", "-D", "-d", "172.16.0.1")
@@ -163,30 +176,52 @@ def odd_entries(nodes, check):
     )
 
 
-def full_kernel(nodes, check):
-    """`nf_conntrack_max` is reached. The limit is the machine's and not changed; the flows there are protected."""
-    with open("/proc/sys/net/netfilter/nf_conntrack_max") as file:
-        limit = int(file.read())
-    if limit > KERNEL_LIMIT_AT_MOST:
-        check.skip("a full kernel", f"nf_conntrack_max is {limit}, more than {KERNEL_LIMIT_AT_MOST}")
-        return
-    room = 300
-    # Flows that are not assured would make way.
-    for start in range(0, limit - room, 50_000):
-        lines = [create(number, "172.20.0.1").rstrip() + " -u SEEN_REPLY,ASSURED\n"
-                 for number in range(start, min(start + 50_000, limit - room))]  # fmt: skip
+def limit_of(node):
+    """What the kernel holds at most. Where it is one for the whole machine, another process may change it."""
+    with open_in(node, "/proc/sys/net/netfilter/nf_conntrack_max", "r") as file:
+        return int(file.read())
+
+
+def protected(numbers, to):
+    """Flows that do not make way for others: the kernel drops some that are not assured when it is nearly full."""
+    return [create(number, to).rstrip() + " -u SEEN_REPLY,ASSURED\n" for number in numbers]
+
+
+def commit_into_full_kernel(nodes, limit):
+    """1000 flows of a, and room for a part of them. How many have room."""
+    for start in range(0, limit - ROOM, 50_000):
+        lines = protected(range(start, min(start + 50_000, limit - ROOM)), "172.20.0.1")
         nodes.conntrack("b", "-R", "-", input="".join(lines))
     nodes.begin(heard="a")
-    nodes.make(range(1000))
-    check(
-        "a full kernel: the flows of a reach b",
-        lambda: nodes.count("b", "external") == 1000,
-        spoil=lambda: nodes.ask("b", FLUSH_EXTERNAL),
-    )
+    nodes.conntrack("a", "-R", "-", input="".join(protected(range(1000), "172.16.0.1")))
+    if not pair.wait_until(lambda: nodes.count("b", "external") == 1000, SOON_S):
+        raise Failure(f"b has {nodes.count('b', 'external')} of 1000 flows")
+    room = limit - nodes.kernel_count("b")
     nodes.command("b", "-c", "ct")
+    return room
+
+
+def full_kernel(nodes, check):
+    """`nf_conntrack_max` is reached. The limit is the machine's and not changed here."""
+    for _ in range(LIMIT_TRIES):
+        nodes.reset()
+        limit = limit_of("b")
+        if limit > KERNEL_LIMIT_AT_MOST:
+            check.skip("a full kernel", f"nf_conntrack_max is {limit}, more than {KERNEL_LIMIT_AT_MOST}")
+            return
+        try:
+            room = commit_into_full_kernel(nodes, limit)
+        except Failure:
+            if limit_of("b") == limit:
+                raise
+        if limit_of("b") == limit:
+            break
+    else:
+        check.skip("a full kernel", f"another process changed nf_conntrack_max during {LIMIT_TRIES} tries")
+        return
     check(
         "a full kernel: what it refuses is counted",
-        lambda: committed(nodes.log("b")) == (room, 1000 - room) or nodes.log("b")[-600:],
+        lambda: committed(nodes.log("b")) == (room, 1000 - room) and room < 1000 or nodes.log("b")[-600:],
         0,
         spoil=lambda: nodes.erase_log("b"),
     )
@@ -234,7 +269,6 @@ def refused_injections(nodes, check):
     check(
         "refused injections: one is shown",
         lambda: 1 <= nodes.log("b").count("could not add new ct entry") <= 2 or nodes.log("b")[-900:],
-        2,
         spoil=lambda: nodes.erase_log("b"),
     )
     nodes.conntrack("a", "-F")
@@ -258,10 +292,9 @@ def stopped_daemon(nodes, check):
     check(
         "a stopped daemon has lost events",
         lambda: nodes.number("a", RUNTIME, "netlink overrun") > 0,
-        0,
         spoil=lambda: nodes.kill("a"),
     )
-    check("a stopped daemon: the nodes become alike", nodes.alike, 10, spoil=nodes.part)
+    check("a stopped daemon: the nodes become alike", nodes.alike, spoil=nodes.part)
     with Traffic(nodes, first=500_000, portion=2000, pause_s=0.1):
         nodes.signal("b", signal.SIGSTOP)
         time.sleep(3)
@@ -269,7 +302,6 @@ def stopped_daemon(nodes, check):
     check(
         "a stopped peer: the nodes become alike",
         nodes.alike,
-        15,
         spoil=nodes.part,
         why=lambda: nodes.ask("a", pair.STATISTICS) + nodes.ask("b", pair.NETWORK),
     )

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pair
-from .bench import KILL, REQUEST, Traffic
+from .bench import KILL, REQUEST, SOON_S, Traffic
 
 
 def small_hash(nodes, check):
@@ -17,14 +17,12 @@ def small_hash(nodes, check):
     check(
         "HashSize 1024: -c commits",
         lambda: "Committed 3000 new entries" in nodes.log("b"),
-        2,
         spoil=lambda: nodes.erase_log("b"),
     )
     nodes.command("b", "-f")
     check(
         "HashSize 1024: -f after -c empties the caches",
         lambda: nodes.count("b", "external") == 0,
-        2,
         spoil=lambda: nodes.make([7_000_000]),
     )
     check(
@@ -42,7 +40,6 @@ def small_hash(nodes, check):
     check(
         "HashSize 1024: a second -c commits",
         lambda: nodes.log("b").count("Committed 3000 new entries") == 2 and nodes.kernel("b") == nodes.kernel("a"),
-        2,
         spoil=lambda: nodes.conntrack("b", "-D", "-s", "10.10.0.1"),
     )
 
@@ -111,7 +108,7 @@ def words(nodes, check):
     for argument in ("xs", "-sx", "xk", "--kill", "-kk", "ak", "-"):
         done = subprocess.run(
             pair.inside("a", [nodes.daemons["a"], "-C", conf, argument]),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=pair.ENVIRONMENT, timeout=10,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=pair.ENVIRONMENT, timeout=60,
         )  # fmt: skip
         check(
             f"`{argument}' is an unknown option",
@@ -122,7 +119,7 @@ def words(nodes, check):
     for arguments in (("-c", "internal"), ("-i", "ext"), ("-f", "all"), ("-s", "everything")):
         done = subprocess.run(
             pair.inside("a", [nodes.daemons["a"], "-C", conf, *arguments]),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=pair.ENVIRONMENT, timeout=10,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=pair.ENVIRONMENT, timeout=60,
         )  # fmt: skip
         check(
             f"`{' '.join(arguments)}' is refused",
@@ -150,7 +147,7 @@ def restart_under_load(nodes, check):
                 nodes.kill("b")
             else:
                 nodes.running["b"].terminate()
-                nodes.running.pop("b").wait(5)
+                nodes.running.pop("b").wait(SOON_S)
             time.sleep(0.5)
             nodes.start_one("b", nodes.started_with["b"], keep=how == "killed")
             time.sleep(0.5)

@@ -14,12 +14,19 @@ use crate::workspace::Workspace;
 /// What Debian's daemon fails as node a, from the top of the repository.
 const KNOWN: &str = "conformance/conntrackd/known-1.4.7";
 
+/// What takes long, short enough for each run, but long enough to show what it is there for.
+const SHORT_FORMS: [(&str, &[&str]); 2] = [
+    // A machine that is short of processors may need more than the ten seconds that a quiet one has.
+    ("overload", &["-n", "20000", "--stop", "2", "--after", "2", "--within", "30"]),
+    ("soak", &["--seconds", "30"]),
+];
+
 /// What is to be run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Extent {
     /// The configuration files: they need no daemon that runs.
     Configuration,
-    /// These, all scenarios, the link that loses, and what ours does better than upstream.
+    /// These, all scenarios, the link that loses, what ours does better than upstream, faults, overload, a short soak.
     Scenarios,
     /// The scenarios and the link that loses with Debian's daemon on one of the nodes, then on the other.
     Mixed,
@@ -114,7 +121,7 @@ fn extent(words: &[String]) -> (Extent, Vec<String>) {
     (extent, rest)
 }
 
-/// The scenarios, and if no text chooses among them, the link that loses, and for a pair of ours what it does better.
+/// The scenarios, and if no text chooses among them, the link that loses, and for a pair of ours what must not harm it.
 fn played(
     workspace: &Workspace,
     pair: &Pair<'_>,
@@ -143,6 +150,13 @@ fn played(
             // Upstream does not repair what the first seconds lose.
             total += counted(inside("loss").arg("--from-start"), Counts::from_summary)?;
             total += counted(&mut inside("better"), Counts::from_summary)?;
+            total += counted(&mut inside("faults"), Counts::from_summary)?;
+            let helper = workspace.build_bench_helper()?;
+            for (name, words) in SHORT_FORMS {
+                let mut script = inside(name);
+                script.args(words).env("BENCH_HELPER", &helper);
+                total += counted(&mut script, Counts::from_summary)?;
+            }
         }
     }
     Ok(total)

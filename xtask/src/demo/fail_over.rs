@@ -15,12 +15,12 @@ const SESSIONS: &str = include_str!("../../demo/sessions.py");
 const FOLDER: &str = "/run/demo";
 
 /// How long a daemon may take until it answers, and the flows until the other one knows them.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// Two daemons that have just met forget what they may have to send again, for a second or two.
 const GREETING: Duration = Duration::from_secs(3);
 /// A connection that stood still waits longer and longer before it tries again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// The size of the file, and how much of it goes through the first firewall.
 const FILE_MIB: u32 = 10;
 const FIRST_MIB: u32 = 3;

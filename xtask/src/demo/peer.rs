@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::program::{self, Result};
 
 /// How often the listener's socket is looked for, and how long between two looks.
-const LOOKS: usize = 250;
+const LOOKS: usize = 1500;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A command inside the network namespace of this name.
@@ -21,7 +21,7 @@ pub(super) fn in_namespace(name: &str, program: &Path) -> Command {
 }
 
 /// How long a part may take until it can be used.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A part of a script of the demo, which runs until this value is dropped.
 pub(super) struct Peer {

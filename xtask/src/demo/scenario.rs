@@ -10,7 +10,7 @@ use crate::program::{self, Result};
 const PEERS: &str = include_str!("../../demo/peers.py");
 
 /// How long an expected event may take, and how long an unexpected one is waited for.
-const EVENT_WITHIN: Duration = Duration::from_secs(5);
+const EVENT_WITHIN: Duration = Duration::from_secs(30);
 const QUIET_FOR: Duration = Duration::from_millis(500);
 
 /// One command and what one sees in its output.
