@@ -125,7 +125,7 @@ impl Command {
         options: &Options,
         labels: &LabelOptions,
     ) -> Self {
-        let selection = Selection::from_options(options, labels.wanted.clone());
+        let selection = || Selection::from_options(options, labels.wanted.clone());
         match command {
             CommandName::Help => Self::Help(options.protocol()),
             CommandName::Version => Self::Version,
@@ -136,7 +136,7 @@ impl Command {
                     _ if options.given.has(OptionId::Zero) => FlowList::ZeroCounters,
                     _ => FlowList::Table,
                 };
-                Self::List { list, selection }
+                Self::List { list, selection: selection() }
             }
             CommandName::Get => Self::Get {
                 request: FlowRequest {
@@ -149,18 +149,19 @@ impl Command {
                     },
                     ..FlowRequest::default()
                 },
-                selection,
+                selection: selection(),
             },
             CommandName::Create => Self::Create(new_flow(options, labels), CreateMode::CreateOnly),
             CommandName::Add => Self::Create(new_flow(options, labels), CreateMode::CreateOrUpdate),
-            CommandName::Update => {
-                Self::Update { selection: selection.for_update(), change: change(options, labels) }
-            }
-            CommandName::Delete => Self::Delete(selection),
+            CommandName::Update => Self::Update {
+                selection: selection().for_update(),
+                change: change(options, labels),
+            },
+            CommandName::Delete => Self::Delete(selection()),
             CommandName::Flush => Self::Flush(options.family),
             CommandName::Event => Self::Events {
                 kinds: options.event_mask.unwrap_or(EventMask::all()),
-                selection,
+                selection: selection(),
                 buffer_bytes: options.buffer_size,
             },
             CommandName::Count => Self::Count,

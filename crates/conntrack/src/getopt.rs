@@ -50,9 +50,66 @@ pub struct ShortOption<M> {
 #[derive(Clone, Copy, Debug)]
 pub struct OptionTable<'t, M> {
     /// Letters.
-    pub short: &'t [ShortOption<M>],
+    pub short: &'t Letters<M>,
     /// Names: those that are always there and those of the protocol. Of two equal ones the first counts.
-    pub long: [&'t [LongOption<M>]; 2],
+    pub long: [&'t Names<M>; 2],
+}
+
+/// Short options, found by their letter.
+#[derive(Clone, Debug)]
+pub struct Letters<M>([Option<ShortOption<M>>; 128]);
+
+impl<M: Copy> Letters<M> {
+    /// These options. Of two equal letters the first counts; one that is not of ASCII is none.
+    pub fn new(options: impl IntoIterator<Item = ShortOption<M>>) -> Self {
+        let mut letters = [None; 128];
+        for option in options {
+            if let Some(place) = letters.get_mut(usize::from(option.letter)) {
+                *place = place.or(Some(option));
+            }
+        }
+        Self(letters)
+    }
+
+    fn find(&self, letter: u8) -> Option<&ShortOption<M>> {
+        self.0.get(usize::from(letter))?.as_ref()
+    }
+}
+
+/// Long options, found by their names.
+#[derive(Clone, Debug)]
+pub struct Names<M> {
+    options: Vec<LongOption<M>>,
+    /// Bit `n` of entry `l`: option `n` has a name of `l` bytes. A name has fewer than 32 bytes, and there are at most 64.
+    of_length: [u64; 32],
+}
+
+impl<M: Copy + PartialEq> Names<M> {
+    /// These options. More or longer ones than [`Names`] has room for would only be found as abbreviations.
+    pub fn new(options: impl IntoIterator<Item = LongOption<M>>) -> Self {
+        let options: Vec<_> = options.into_iter().collect();
+        let mut of_length = [0_u64; 32];
+        for (index, option) in (0_u32..).zip(&options) {
+            if let Some(bits) = of_length.get_mut(option.name.len()) {
+                *bits |= 1_u64.checked_shl(index).unwrap_or(0);
+            }
+        }
+        Self { options, of_length }
+    }
+
+    /// The first option of exactly this name.
+    fn exact(&self, name: &[u8]) -> Option<&LongOption<M>> {
+        let mut bits = *self.of_length.get(name.len())?;
+        while bits != 0 {
+            let index = usize::try_from(bits.trailing_zeros()).ok()?;
+            let option = self.options.get(index)?;
+            if option.name.as_bytes() == name {
+                return Some(option);
+            }
+            bits &= bits - 1;
+        }
+        None
+    }
 }
 
 /// An option that was found.
@@ -143,7 +200,7 @@ impl<'w, W: AsRef<OsStr>> Getopt<'w, W> {
 
     fn long_option<M: Copy + PartialEq>(
         &mut self,
-        options: [&[LongOption<M>]; 2],
+        options: [&Names<M>; 2],
         word: &OsStr,
         name: &'w [u8],
     ) -> Result<Found<'w, M>, GrammarError> {
@@ -167,12 +224,12 @@ impl<'w, W: AsRef<OsStr>> Getopt<'w, W> {
 
     fn short_option<M: Copy + PartialEq>(
         &mut self,
-        options: &[ShortOption<M>],
+        options: &Letters<M>,
         letter: u8,
         rest: &'w [u8],
     ) -> Result<Found<'w, M>, GrammarError> {
         let word = self.words.get(self.next).map(AsRef::as_ref);
-        let option = options.iter().find(|option| option.letter == letter);
+        let option = options.find(letter);
         let attached = match option.map(|option| option.argument) {
             Some(ArgumentKind::Required | ArgumentKind::NextWord) if !rest.is_empty() => {
                 self.cluster = &[];
@@ -208,14 +265,13 @@ impl<'w, W: AsRef<OsStr>> Getopt<'w, W> {
 
 /// The option of an exact name, else the one that the abbreviation stands for if all candidates are alike.
 fn find_long<'t, M: Copy + PartialEq>(
-    options: [&'t [LongOption<M>]; 2],
+    [always, of_protocol]: [&'t Names<M>; 2],
     name: &[u8],
 ) -> Option<&'t LongOption<M>> {
-    let options = options.into_iter().flatten();
-    let exact = options.clone().find(|option| option.name.as_bytes() == name);
-    if exact.is_some() {
-        return exact;
+    if let Some(exact) = always.exact(name).or_else(|| of_protocol.exact(name)) {
+        return Some(exact);
     }
+    let options = always.options.iter().chain(&of_protocol.options);
     let mut candidates = options.filter(|option| option.name.as_bytes().starts_with(name));
     let first = candidates.next()?;
     candidates

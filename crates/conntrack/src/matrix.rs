@@ -11,22 +11,48 @@ use crate::usage_error::UsageError;
 use crate::values::OutputFlags;
 use crate::values::StatusList;
 
+/// A row of a command, and the sets of its columns that can be offended against.
+struct Row {
+    cells: &'static str,
+    forbidden: GivenOptions,
+    mandatory: GivenOptions,
+    with_label_add: GivenOptions,
+}
+
+impl Row {
+    const fn new(cells: &'static str) -> Self {
+        Self {
+            cells,
+            forbidden: GivenOptions::of_cells(cells, b'0'),
+            mandatory: GivenOptions::of_cells(cells, b'1'),
+            with_label_add: GivenOptions::of_cells(cells, b'4'),
+        }
+    }
+
+    /// Whether options of the columns are as they should. Which one is not is for [`check_row`] to find.
+    fn is_kept_by(&self, given: GivenOptions) -> bool {
+        given.is_disjoint_from(self.forbidden)
+            && self.mandatory.outside(given).is_empty()
+            && (given.is_disjoint_from(self.with_label_add) || given.has(OptionId::LabelAdd))
+    }
+}
+
 /// Columns, in the order of [`OptionId`]:
 /// `s d r q p t u z e [ ] { } nat-range m i f n g o c b j w l < > ( ) M @`.
-const LIST: &str = "2222202200022020222220222002220";
+static LIST: Row = Row::new("2222202200022020222220222002220");
 /// Upstream refuses `--labelmap` here altogether, so that only labels of the default file can be used.
-const CREATE: &str = "3333112000000220022000020202242";
-const UPDATE: &str = "2222222000022022222200002220020";
-const DELETE: &str = "2222222000022022222200022002220";
-const GET: &str = "3333100000000002000200002000000";
-const FLUSH: &str = "0000000000000000200000000000000";
-const EVENT: &str = "2222200020022020222222222002220";
-const HELP: &str = "0000200000000000000000000000000";
-const LIST_EXPECT: &str = "0000000000000000200200000000000";
-const CREATE_EXPECT: &str = "1122112001111000000000000000000";
-const FIND_EXPECT: &str = "1122100000000000000000000000000";
-const EVENT_EXPECT: &str = "0000000000000000000200000000000";
-const NOTHING: &str = "0000000000000000000000000000000";
+static CREATE: Row = Row::new("3333112000000220022000020202242");
+static UPDATE: Row = Row::new("2222222000022022222200002220020");
+static DELETE: Row = Row::new("2222222000022022222200022002220");
+static GET: Row = Row::new("3333100000000002000200002000000");
+static FLUSH: Row = Row::new("0000000000000000200000000000000");
+static EVENT: Row = Row::new("2222200020022020222222222002220");
+static HELP: Row = Row::new("0000200000000000000000000000000");
+static LIST_EXPECT: Row = Row::new("0000000000000000200200000000000");
+static CREATE_EXPECT: Row = Row::new("1122112001111000000000000000000");
+static FIND_EXPECT: Row = Row::new("1122100000000000000000000000000");
+static EVENT_EXPECT: Row = Row::new("0000000000000000000200000000000");
+static NOTHING: Row = Row::new("0000000000000000000000000000000");
 
 const ADDRESS_OPTIONS: [OptionId; 4] =
     [OptionId::Src, OptionId::Dst, OptionId::ReplySrc, OptionId::ReplyDst];
@@ -56,10 +82,12 @@ pub fn check(options: &Options) -> Result<(), UsageError> {
     if given.has(OptionId::AnyNat) && given.has_any(&[OptionId::SrcNat, OptionId::DstNat]) {
         return Err(UsageError::AnyNatWithOther);
     }
-    let columns = OPTIONS.iter().map(|spec| spec.id);
+    let row = row(options.command);
     let in_row = if has_json_form_only(options) { given.without(OptionId::Output) } else { given };
-    check_row(columns, row(options.command), in_row)?;
-    if row(options.command).starts_with('3') {
+    if !row.is_kept_by(in_row) {
+        check_row(OPTIONS.iter().map(|spec| spec.id), row.cells, in_row)?;
+    }
+    if row.cells.starts_with('3') {
         check_pairs(ADDRESS_OPTIONS, &ADDRESS_PAIRS, given)?;
     }
     let Some((command, table)) = options.command else {
@@ -87,27 +115,27 @@ fn has_json_form_only(options: &Options) -> bool {
     shows && matches!(options.output, OutputFlags::JSON | OutputFlags::NDJSON)
 }
 
-fn row(command: Option<(CommandName, Table)>) -> &'static str {
+fn row(command: Option<(CommandName, Table)>) -> &'static Row {
     let Some((command, table)) = command else {
-        return NOTHING;
+        return &NOTHING;
     };
     match (command, table) {
-        (CommandName::List, Table::Expect) => LIST_EXPECT,
-        (CommandName::List, _) => LIST,
-        (CommandName::Create, Table::Expect) => CREATE_EXPECT,
-        (CommandName::Create | CommandName::Add, _) => CREATE,
-        (CommandName::Delete | CommandName::Get, Table::Expect) => FIND_EXPECT,
-        (CommandName::Delete, _) => DELETE,
-        (CommandName::Get, _) => GET,
-        (CommandName::Update, _) => UPDATE,
-        (CommandName::Event, Table::Expect) => EVENT_EXPECT,
-        (CommandName::Event, _) => EVENT,
-        (CommandName::Flush, Table::Conntrack) => FLUSH,
-        (CommandName::Help, _) => HELP,
+        (CommandName::List, Table::Expect) => &LIST_EXPECT,
+        (CommandName::List, _) => &LIST,
+        (CommandName::Create, Table::Expect) => &CREATE_EXPECT,
+        (CommandName::Create | CommandName::Add, _) => &CREATE,
+        (CommandName::Delete | CommandName::Get, Table::Expect) => &FIND_EXPECT,
+        (CommandName::Delete, _) => &DELETE,
+        (CommandName::Get, _) => &GET,
+        (CommandName::Update, _) => &UPDATE,
+        (CommandName::Event, Table::Expect) => &EVENT_EXPECT,
+        (CommandName::Event, _) => &EVENT,
+        (CommandName::Flush, Table::Conntrack) => &FLUSH,
+        (CommandName::Help, _) => &HELP,
         (
             CommandName::Flush | CommandName::Count | CommandName::Stats | CommandName::Version,
             _,
-        ) => NOTHING,
+        ) => &NOTHING,
     }
 }
 
@@ -174,8 +202,7 @@ fn check_protocol(options: &Options, command: CommandName, table: Table) -> Resu
     let given = options.given;
     let spec = options.protocol().and_then(protocol::spec);
     // Kernels without a tracker for DCCP keep such a flow by its number alone, and so it is saved.
-    let is_generic = options.protocol() == Some(Protocol::Dccp)
-        && !given.iter().any(|option| option.letter().is_none());
+    let is_generic = options.protocol() == Some(Protocol::Dccp) && given.of_protocols().is_empty();
     if let Some(spec) = spec.filter(|_| !is_generic) {
         let row = protocol_row(spec, command, table);
         check_row(spec.options.iter().copied(), row, given)?;
@@ -186,8 +213,9 @@ fn check_protocol(options: &Options, command: CommandName, table: Table) -> Resu
         }
     }
     // Options of a protocol that a second `-p` took the place of.
-    let known = |option| spec.is_some_and(|spec| spec.options.contains(&option));
-    if let Some(option) = given.iter().find(|option| option.letter().is_none() && !known(*option)) {
+    let known = GivenOptions::of(spec.map_or(&[], |spec| spec.options));
+    let unknown = given.of_protocols().outside(known);
+    if let Some(option) = unknown.iter().next() {
         return Err(UsageError::Illegal { option });
     }
     if options.state.is_some_and(|state| Some(state.protocol()) != options.protocol()) {

@@ -55,7 +55,7 @@ pub(crate) struct Rows {
 }
 
 /// All tables. The order is that in which names are tried.
-static PROTOCOLS: [ProtocolSpec; 8] = [
+pub(crate) static PROTOCOLS: [ProtocolSpec; 8] = [
     ProtocolSpec {
         protocol: Protocol::Tcp,
         options: &[

@@ -2,12 +2,13 @@
 
 mod ahead;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Cursor, IsTerminal as _, Read as _, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ctnetlink::bpf::FlowConditions;
 use ctnetlink::client::{
@@ -22,7 +23,7 @@ use sys::signal::{EndSignal, EndSignals, ToolSignal};
 use sys::wait::{Interest, wait, wait_at_most};
 
 use self::ahead::ReadAhead;
-use crate::surroundings::{EventSource, Kernel, Received, System, Wake};
+use crate::surroundings::{EventSource, Kernel, Received, System, Text, Wake};
 
 /// The receive buffer of events is first asked to be this large, which the kernel doubles: some 1600 events.
 const FIRST_BUFFER: usize = 1 << 20;
@@ -273,9 +274,9 @@ impl Write for RealStdout<'_> {
 #[derive(Debug, Default)]
 pub struct RealSystem {
     /// That of the environment, read when a local time is first asked for: it costs more than many a command.
-    zone: OnceCell<TimeZone>,
+    zone: OnceLock<TimeZone>,
     /// The port that was looked up last, when, and whose it was.
-    owner: RefCell<Option<(u32, u64, Option<String>)>>,
+    owner: Mutex<Option<(u32, u64, Option<String>)>>,
 }
 
 impl RealSystem {
@@ -300,6 +301,17 @@ impl RealSystem {
 impl System for RealSystem {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Text>> {
+        let mut file = File::open(path)?;
+        if file.metadata()?.is_file() {
+            return Ok(Box::new(file));
+        }
+        // A pipe can be read only once.
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok(Box::new(Cursor::new(text)))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the edge where the environment is read")]
@@ -332,7 +344,7 @@ impl System for RealSystem {
 
     fn program_of_port(&self, port_id: u32) -> Option<String> {
         let now_us = self.now_us();
-        let mut owner = self.owner.borrow_mut();
+        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
         match &*owner {
             Some((port, then_us, name))
                 if *port == port_id && now_us.saturating_sub(*then_us) < OWNER_FOR_US =>

@@ -12,6 +12,7 @@ mod walk;
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use ctnetlink::client::{BatchClient, Client, ClientError, DumpOutcome, PollTransport, Transport};
 use ctnetlink::wire::Sequence;
@@ -39,6 +40,8 @@ pub(crate) type KernelBatches = BatchClient<Box<dyn PollTransport>>;
 pub(crate) struct Idle {
     clients: Vec<KernelClient>,
     batches: Option<KernelBatches>,
+    /// So many creations are to go alone.
+    alone: usize,
 }
 
 /// Runs the program and returns how it ended. Everything it touches is in `surroundings`.
@@ -58,7 +61,7 @@ pub fn run(surroundings: &mut Surroundings<'_>) -> Exit {
 
 fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
     let words = surroundings.args.get(1..).unwrap_or_default();
-    let (options, labels) = parse(words, surroundings.system, surroundings.stderr)?;
+    let (options, labels) = parse(words, &Context::new(surroundings.system), surroundings.stderr)?;
     let command = Command::new(&options, &labels);
     let (name, table) = options.command.unwrap_or((CommandName::Help, Table::Conntrack));
     let (mode, idle) = (Mode::Single, &mut Idle::default());
@@ -66,17 +69,31 @@ fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
         .run(&command)
 }
 
+/// What the meaning of words depends on.
+pub(crate) struct Context<'s> {
+    system: &'s dyn System,
+    posixly_correct: bool,
+    /// The text of `/etc/protocols`, once it was needed.
+    protocols: OnceLock<Vec<u8>>,
+}
+
+impl<'s> Context<'s> {
+    pub(crate) fn new(system: &'s dyn System) -> Self {
+        let posixly_correct = system.has_variable("POSIXLY_CORRECT");
+        Self { system, posixly_correct, protocols: OnceLock::new() }
+    }
+}
+
 /// Options that are checked in themselves and against each other. Warnings are printed on the way.
 pub(crate) fn parse<W: AsRef<OsStr>>(
     words: &[W],
-    system: &dyn System,
+    context: &Context<'_>,
     stderr: &mut dyn std::io::Write,
 ) -> Result<(Options, LabelOptions), Failure> {
-    let protocols = || protocols_file(system);
-    let environment = Environment {
-        posixly_correct: system.has_variable("POSIXLY_CORRECT"),
-        protocols: &protocols,
-    };
+    let system = context.system;
+    let protocols = || context.protocols.get_or_init(|| protocols_file(system)).clone();
+    let environment =
+        Environment { posixly_correct: context.posixly_correct, protocols: &protocols };
     let scanned = Options::scan(words, &environment);
     let warnings = match &scanned {
         Ok(options) => &options.warnings,

@@ -1,7 +1,7 @@
 //! What a run of the program touches: streams, kernel, files, clock. Tests put doubles in their place.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Seek, Write};
 use std::path::Path;
 
 use ctnetlink::bpf::FlowConditions;
@@ -85,10 +85,19 @@ pub trait EventSource {
     fn waiting_bytes(&self) -> io::Result<usize>;
 }
 
+/// A text that can be read more than once.
+pub trait Text: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Text for T {}
+
 /// Files, clock and environment.
-pub trait System {
+pub trait System: Sync {
     /// The content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// A file that need not fit into memory.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Text>> {
+        Ok(Box::new(Cursor::new(self.read(path)?)))
+    }
     /// Whether the environment has this variable.
     fn has_variable(&self, name: &str) -> bool;
     /// Now, in microseconds since 1970.

@@ -1,9 +1,12 @@
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use super::{ArgumentKind, Getopt, GrammarError, LongOption, OptionTable, ShortOption};
+use super::{
+    ArgumentKind, Getopt, GrammarError, Letters, LongOption, Names, OptionTable, ShortOption,
+};
 
 const SHORT: [ShortOption<&str>; 4] = [
     short(b'a', ArgumentKind::None, "a"),
@@ -21,7 +24,13 @@ const LONG: [LongOption<&str>; 5] = [
     long("maybe", ArgumentKind::None, "maybe"),
 ];
 
-const TABLE: OptionTable<'static, &str> = OptionTable { short: &SHORT, long: [&LONG, &[]] };
+static LETTERS: LazyLock<Letters<&str>> = LazyLock::new(|| Letters::new(SHORT));
+static NAMES: LazyLock<Names<&str>> = LazyLock::new(|| Names::new(LONG));
+static NO_NAMES: LazyLock<Names<&str>> = LazyLock::new(|| Names::new([]));
+
+fn table() -> OptionTable<'static, &'static str> {
+    OptionTable { short: &LETTERS, long: [&NAMES, &NO_NAMES] }
+}
 
 const fn short(letter: u8, argument: ArgumentKind, meaning: &str) -> ShortOption<&str> {
     ShortOption { letter, argument, meaning }
@@ -43,7 +52,7 @@ fn words(line: &str) -> Vec<OsString> {
 fn options(words: &[OsString], posixly_correct: bool) -> (Vec<(String, String)>, bool) {
     let mut getopt = Getopt::new(words, posixly_correct);
     let mut found = Vec::new();
-    while let Some(step) = getopt.next_option(&TABLE) {
+    while let Some(step) = getopt.next_option(&table()) {
         let Ok(option) = step else {
             return (found, true);
         };
@@ -57,7 +66,7 @@ fn first_error(line: &str) -> GrammarError {
     let words = words(line);
     let mut getopt = Getopt::new(&words, false);
     loop {
-        match getopt.next_option(&TABLE) {
+        match getopt.next_option(&table()) {
             Some(Err(error)) => return error,
             Some(Ok(_)) => {}
             None => panic!("{line} is correct"),
@@ -91,19 +100,15 @@ fn error_in_a_cluster_that_goes_on_names_the_letter() {
 
 #[test]
 fn abbreviation_may_have_several_names_of_one_meaning() {
-    let table = OptionTable {
-        short: &SHORT,
-        long: [
-            &[
-                long("src", ArgumentKind::Required, "s"),
-                long("orig-src", ArgumentKind::Required, "s"),
-            ],
-            &[
-                long("orig-srv", ArgumentKind::Required, "s"),
-                long("orig-none", ArgumentKind::None, "s"),
-            ],
-        ],
-    };
+    let always = Names::new([
+        long("src", ArgumentKind::Required, "s"),
+        long("orig-src", ArgumentKind::Required, "s"),
+    ]);
+    let of_protocol = Names::new([
+        long("orig-srv", ArgumentKind::Required, "s"),
+        long("orig-none", ArgumentKind::None, "s"),
+    ]);
+    let table = OptionTable { short: &LETTERS, long: [&always, &of_protocol] };
     let find = |word: &str| {
         let words = [word, "x"];
         let found = Getopt::new(&words, false).next_option(&table).unwrap();
@@ -128,7 +133,7 @@ fn next_word_is_taken_unless_it_looks_like_an_option() {
     ] {
         let words = words(line);
         let mut getopt = Getopt::new(&words, false);
-        while let Some(step) = getopt.next_option(&TABLE) {
+        while let Some(step) = getopt.next_option(&table()) {
             if ["c", "may"].contains(&step.unwrap().meaning) {
                 break;
             }
@@ -141,9 +146,9 @@ fn next_word_is_taken_unless_it_looks_like_an_option() {
 fn cluster_has_no_next_word_before_its_end() {
     let words = words("-aa x");
     let mut getopt = Getopt::new(&words, false);
-    assert!(getopt.next_option(&TABLE).is_some());
+    assert!(getopt.next_option(&table()).is_some());
     assert_eq!(getopt.take_next_word(), None);
-    assert!(getopt.next_option(&TABLE).is_some());
+    assert!(getopt.next_option(&table()).is_some());
     assert_eq!(getopt.take_next_word(), Some(OsStr::new("x")));
 }
 

@@ -9,12 +9,12 @@ fn each_row_has_a_digit_for_each_common_option() {
     assert_eq!(OptionId::CtHelper as usize + 1, columns);
     for command in &COMMANDS {
         for table in [Table::Conntrack, Table::Expect, Table::Dying] {
-            let row = row(Some((command.name, table)));
+            let row = row(Some((command.name, table))).cells;
             assert_eq!(row.len(), columns, "{command:?}");
             assert!(!row.contains('3') || row.starts_with("3333"));
         }
     }
-    assert_eq!(row(None).len(), columns);
+    assert_eq!(row(None).cells.len(), columns);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::LazyLock;
 
 use flow::{DccpRole, DccpState, Family, FlowId, HelperName, Protocol, SctpState, TcpState, Zone};
@@ -11,12 +12,12 @@ use super::{
     COMMANDS, CommandName, Environment, LabelRemoval, OPTIONS, OptionId, Options, ProtocolState,
     Rejection, Table, Warning,
 };
-use crate::getopt::{Getopt, GrammarError, LongOption, OptionTable, ShortOption};
+use crate::getopt::{Getopt, GrammarError, Letters, LongOption, Names, OptionTable, ShortOption};
 use crate::protocol::{self, parse_protocol};
 use crate::usage_error::UsageError;
 use crate::values::{
-    NatFilter, OutputFlags, PrefixLen, decimal, decimal_or_hex, masked_mark, parse_address,
-    parse_events, parse_output, parse_status, split_nat, split_prefix, strtoul,
+    NatFilter, OutputFlags, PrefixLen, decimal, decimal_or_hex, dotted_quad, masked_mark,
+    parse_address, parse_events, parse_output, parse_status, split_nat, split_prefix, strtoul,
 };
 
 /// What a letter or a long name means.
@@ -26,7 +27,7 @@ enum Meaning {
     Option(OptionId),
 }
 
-static SHORT: LazyLock<Vec<ShortOption<Meaning>>> = LazyLock::new(|| {
+static SHORT: LazyLock<Letters<Meaning>> = LazyLock::new(|| {
     let commands = COMMANDS.iter().map(|spec| ShortOption {
         letter: spec.letter,
         argument: spec.letter_argument,
@@ -39,19 +40,27 @@ static SHORT: LazyLock<Vec<ShortOption<Meaning>>> = LazyLock::new(|| {
             meaning: Meaning::Option(spec.id),
         })
     });
-    commands.chain(options).collect()
+    Letters::new(commands.chain(options))
 });
 
 /// The long names that do not depend on the protocol.
-static LONG: LazyLock<Vec<LongOption<Meaning>>> = LazyLock::new(|| {
+static LONG: LazyLock<Names<Meaning>> = LazyLock::new(|| {
     let commands = COMMANDS.iter().map(|spec| LongOption {
         name: spec.long,
         argument: spec.long_argument,
         meaning: Meaning::Command(spec.name),
     });
     let common = OPTIONS.iter().filter(|spec| spec.letter.is_some());
-    commands.chain(common.flat_map(|spec| long_names(spec.id))).collect()
+    Names::new(commands.chain(common.flat_map(|spec| long_names(spec.id))))
 });
+
+/// The long names of each protocol that has options.
+static OF_PROTOCOLS: LazyLock<Vec<(Protocol, Names<Meaning>)>> = LazyLock::new(|| {
+    let names = |options: &[OptionId]| Names::new(options.iter().copied().flat_map(long_names));
+    protocol::PROTOCOLS.iter().map(|spec| (spec.protocol, names(spec.options))).collect()
+});
+
+static NO_NAMES: LazyLock<Names<Meaning>> = LazyLock::new(|| Names::new([]));
 
 fn long_names(option: OptionId) -> impl Iterator<Item = LongOption<Meaning>> {
     option.spec().into_iter().flat_map(|spec| {
@@ -81,7 +90,7 @@ impl Options {
         let mut scan = Scan {
             words: Getopt::new(words, environment.posixly_correct),
             options: Self::default(),
-            protocol_options: Vec::new(),
+            protocol_options: &NO_NAMES,
             environment,
         };
         match scan.run() {
@@ -95,14 +104,14 @@ struct Scan<'a, W> {
     words: Getopt<'a, W>,
     options: Options,
     /// The long options of the last `-p`.
-    protocol_options: Vec<LongOption<Meaning>>,
+    protocol_options: &'static Names<Meaning>,
     environment: &'a Environment<'a>,
 }
 
 impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
     fn run(&mut self) -> Result<(), UsageError> {
         loop {
-            let table = OptionTable { short: &SHORT, long: [&LONG, &self.protocol_options] };
+            let table = OptionTable { short: &SHORT, long: [&LONG, self.protocol_options] };
             let Some(found) = self.words.next_option(&table) else {
                 return Ok(());
             };
@@ -158,8 +167,19 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
             OptionId::Labelmap => self.options.labelmap = value.map(OsStr::to_owned),
             _ => {
                 // What is not UTF-8 gets replacement characters, which no value may contain.
-                let text = value.map(OsStr::to_string_lossy).unwrap_or_default();
-                self.text_option(id, &text)?;
+                let value = value.unwrap_or_default();
+                if let (Some(place), Some(address)) =
+                    (address_of(&mut self.options, id), dotted_quad(value.as_bytes()))
+                {
+                    *place = Some(address.into());
+                    self.set_family(Family::Ipv4)?;
+                    self.options.given.insert(id);
+                    return Ok(());
+                }
+                match value.to_str() {
+                    Some(text) => self.text_option(id, text)?,
+                    None => self.text_option(id, &value.to_string_lossy())?,
+                }
             }
         }
         self.options.given.insert(id);
@@ -168,14 +188,19 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
 
     fn text_option(&mut self, id: OptionId, text: &str) -> Result<(), UsageError> {
         match id {
-            OptionId::Src => self.options.original.src = Some(self.address(id, text)?),
-            OptionId::Dst => self.options.original.dst = Some(self.address(id, text)?),
-            OptionId::ReplySrc => self.options.reply.src = Some(self.address(id, text)?),
-            OptionId::ReplyDst => self.options.reply.dst = Some(self.address(id, text)?),
-            OptionId::TupleSrc => self.options.expected.src = Some(self.address(id, text)?),
-            OptionId::TupleDst => self.options.expected.dst = Some(self.address(id, text)?),
-            OptionId::MaskSrc => self.options.mask.src = Some(self.address(id, text)?),
-            OptionId::MaskDst => self.options.mask.dst = Some(self.address(id, text)?),
+            OptionId::Src
+            | OptionId::Dst
+            | OptionId::ReplySrc
+            | OptionId::ReplyDst
+            | OptionId::TupleSrc
+            | OptionId::TupleDst
+            | OptionId::MaskSrc
+            | OptionId::MaskDst => {
+                let address = self.address(id, text)?;
+                if let Some(place) = address_of(&mut self.options, id) {
+                    *place = Some(address);
+                }
+            }
             OptionId::Protonum => self.protocol(text)?,
             OptionId::Family => self.family(text)?,
             OptionId::Status => self.status(text)?,
@@ -293,11 +318,8 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
         let protocol = parse_protocol(text, self.environment.protocols)
             .ok_or_else(|| UsageError::UnsupportedProtocol { text: text.into() })?;
         self.options.original.protocol = Some(protocol);
-        let options = protocol::spec(protocol).map_or(&[][..], |spec| spec.options);
-        self.protocol_options.clear();
-        // Two names each are the most that there are.
-        self.protocol_options.reserve(options.len().saturating_mul(2));
-        self.protocol_options.extend(options.iter().copied().flat_map(long_names));
+        let known = OF_PROTOCOLS.iter().find(|(other, _)| *other == protocol);
+        self.protocol_options = known.map_or(&NO_NAMES, |(_, names)| names);
         Ok(())
     }
 
@@ -348,6 +370,21 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
             (None, Some(new)) => LabelRemoval::Named(new),
         });
         Ok(())
+    }
+}
+
+/// The address that an option is, if it is one.
+fn address_of(options: &mut Options, id: OptionId) -> Option<&mut Option<IpAddr>> {
+    match id {
+        OptionId::Src => Some(&mut options.original.src),
+        OptionId::Dst => Some(&mut options.original.dst),
+        OptionId::ReplySrc => Some(&mut options.reply.src),
+        OptionId::ReplyDst => Some(&mut options.reply.dst),
+        OptionId::TupleSrc => Some(&mut options.expected.src),
+        OptionId::TupleDst => Some(&mut options.expected.dst),
+        OptionId::MaskSrc => Some(&mut options.mask.src),
+        OptionId::MaskDst => Some(&mut options.mask.dst),
+        _ => None,
     }
 }
 

@@ -238,9 +238,47 @@ impl GivenOptions {
         Self(self.0 & !bit(option))
     }
 
+    /// The options in whose columns a row of [`crate::matrix`] has this digit.
+    pub(crate) const fn of_cells(row: &str, digit: u8) -> Self {
+        let (mut cells, mut bits, mut bit) = (row.as_bytes(), 0, 1_u64);
+        while let [cell, rest @ ..] = cells {
+            if *cell == digit {
+                bits |= bit;
+            }
+            (cells, bit) = (rest, bit << 1);
+        }
+        Self(bits)
+    }
+
+    /// These options.
+    pub(crate) fn of(options: &[OptionId]) -> Self {
+        Self(options.iter().fold(0, |bits, option| bits | bit(*option)))
+    }
+
+    /// Those of them that are options of a protocol.
+    pub(crate) fn of_protocols(self) -> Self {
+        Self(self.0 & !(bit(OptionId::OrigPortSrc) - 1))
+    }
+
+    /// Those of them that are not in the other set.
+    pub(crate) fn outside(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether none of them is in the other set.
+    pub(crate) fn is_disjoint_from(self, other: Self) -> bool {
+        self.0 & other.0 == 0
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The given options in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = OptionId> {
-        OPTIONS.iter().map(|spec| spec.id).filter(move |option| self.has(*option))
+        let options = if self.is_empty() { &[][..] } else { &OPTIONS[..] };
+        options.iter().map(|spec| spec.id).filter(move |option| self.has(*option))
     }
 }
 
@@ -250,7 +288,7 @@ fn bit(option: OptionId) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS, OPTIONS, OptionId};
+    use super::{COMMANDS, GivenOptions, OPTIONS, OptionId};
 
     #[test]
     fn table_is_in_the_order_of_the_ids_and_fits_the_bit_set() {
@@ -259,6 +297,14 @@ mod tests {
         }
         assert!(OPTIONS.len() <= 64);
         assert_eq!(OptionId::Icmpv6Id as usize + 1, OPTIONS.len());
+    }
+
+    #[test]
+    fn options_of_protocols_are_those_without_a_letter() {
+        for spec in &OPTIONS {
+            let of_protocols = GivenOptions::of(&[spec.id]).of_protocols();
+            assert_eq!(of_protocols.is_empty(), spec.letter.is_some(), "{:?}", spec.id);
+        }
     }
 
     #[test]

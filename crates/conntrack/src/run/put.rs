@@ -5,6 +5,8 @@
 //! refused as well, the run ends there, and those behind it in the batch, which are new, are deleted again. Who watches
 //! the table sees them come and go.
 
+use std::ops::Range;
+
 use ctnetlink::client::PollTransport;
 use ctnetlink::{Answer, CreateMode, FlowAttributes, FlowRequest, Request, WrittenRequest};
 use flow::{Direction, PerDirection};
@@ -40,6 +42,22 @@ impl Puts {
         self.puts.push(Put { line, mode, end: self.bytes.len() });
     }
 
+    /// Forgets them.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.puts.clear();
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.puts.len()
+    }
+
+    /// The memory that they take.
+    pub(crate) fn byte_len(&self) -> usize {
+        self.bytes.len().saturating_add(size_of_val(self.puts.as_slice()))
+    }
+
     fn get(&self, index: usize) -> Option<(&Put, WrittenRequest<'_>)> {
         let put = self.puts.get(index)?;
         let before = index.checked_sub(1).and_then(|before| self.puts.get(before));
@@ -47,21 +65,24 @@ impl Puts {
         Some((put, WrittenRequest::new(bytes)))
     }
 
-    /// Does them all, or those before the first that is refused. That one's line is part of the failure.
+    /// Does these, or those before the first that is refused. That one's line is part of the failure.
     pub(crate) fn run(
         &self,
+        range: Range<usize>,
         surroundings: &Surroundings<'_>,
         idle: &mut Idle,
     ) -> Result<Exit, Failure> {
         let client = open_batches(surroundings, idle)?;
-        let mut run = Run { puts: self, client, answers: Vec::new(), alone: 0 };
-        let mut next = 0;
-        while next < self.puts.len() {
+        let alone = idle.alone;
+        let mut run = Run { puts: self, end: range.end, client, answers: Vec::new(), alone };
+        let mut next = range.start;
+        while next < range.end {
             if surroundings.kernel.end_is_wished() {
                 return Ok(Exit::Interrupted);
             }
             next = run.batch(next)?;
         }
+        idle.alone = run.alone;
         idle.batches = Some(run.client);
         Ok(Exit::Success)
     }
@@ -69,6 +90,8 @@ impl Puts {
 
 struct Run<'p> {
     puts: &'p Puts,
+    /// Those behind this are not for now.
+    end: usize,
     client: KernelBatches,
     answers: Vec<Answer>,
     /// So many are to go alone.
@@ -85,10 +108,10 @@ impl Run<'_> {
         }
         self.client.clear();
         let mut next = first;
-        while let Some((_, request)) = self.puts.get(next) {
-            if !self.client.has_room_for(1) {
-                break;
-            }
+        while next < self.end
+            && self.client.has_room_for(1)
+            && let Some((_, request)) = self.puts.get(next)
+        {
             self.client.push_written(request, CreateMode::CreateOnly);
             next = next.saturating_add(1);
         }

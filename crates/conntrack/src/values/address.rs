@@ -94,11 +94,74 @@ pub fn split_prefix(text: &str) -> (&str, Option<&str>) {
 ///
 /// Unlike `inet_aton` this takes no text after a blank.
 pub fn parse_address(text: &str) -> Option<IpAddr> {
-    if text.contains(':') {
-        return text.parse::<Ipv6Addr>().ok().map(IpAddr::from);
+    if text.as_bytes().contains(&b':') {
+        let address = eight_groups(text.as_bytes());
+        return address.or_else(|| text.parse::<Ipv6Addr>().ok()).map(IpAddr::from);
     }
-    // Nearly all are in the form that the standard library knows, which takes a leading zero for an error.
-    text.parse::<Ipv4Addr>().ok().or_else(|| parse_ipv4(text)).map(IpAddr::from)
+    dotted_quad(text.as_bytes()).or_else(|| parse_ipv4(text)).map(IpAddr::from)
+}
+
+/// An IPv4 address of four decimal numbers without leading zeros, which nearly all are; `None` says nothing.
+pub(crate) fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits == 0 || (number != 0 && digits < 3) => {
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && dots < 3 && number <= 255 => {
+                address = address << 8 | number;
+                (number, digits, dots) = (0, 0, dots + 1);
+            }
+            _ => return None,
+        }
+    }
+    (dots == 3 && digits > 0 && number <= 255).then(|| Ipv4Addr::from_bits(address << 8 | number))
+}
+
+/// An IPv6 address of hexadecimal groups, of which `::` may stand for some; `None` says nothing.
+fn eight_groups(text: &[u8]) -> Option<Ipv6Addr> {
+    // The groups so far, and those before `::`, each in the lowest bits.
+    let (mut groups, mut count, mut before) = (0_u128, 0_u32, None);
+    let mut rest = text;
+    if let Some(behind) = text.strip_prefix(b"::") {
+        (before, rest) = (Some((0, 0)), behind);
+    }
+    while !rest.is_empty() {
+        let (mut group, mut digits) = (0, 0);
+        while let Some((digit, behind)) = hex_digit(rest) {
+            (group, digits, rest) = (group << 4 | digit, digits + 1, behind);
+        }
+        if !(1..=4).contains(&digits) || count == 8 {
+            return None;
+        }
+        (groups, count) = (groups << 16 | group, count + 1);
+        rest = match rest {
+            [] => break,
+            [b':', b':', behind @ ..] if before.is_none() => {
+                before = Some((groups, count));
+                behind
+            }
+            [b':', behind @ ..] if !behind.is_empty() => behind,
+            _ => return None,
+        };
+    }
+    match before {
+        None => (count == 8).then(|| Ipv6Addr::from_bits(groups)),
+        Some((head, of_head)) if count < 8 => {
+            let of_tail = count.checked_sub(of_head)?;
+            let tail = groups & !u128::MAX.checked_shl(16 * of_tail).unwrap_or(0);
+            let head: u128 = head;
+            Some(Ipv6Addr::from_bits(head.checked_shl(16 * (8 - of_head)).unwrap_or(0) | tail))
+        }
+        Some(_) => None,
+    }
+}
+
+fn hex_digit(text: &[u8]) -> Option<(u128, &[u8])> {
+    let (first, behind) = text.split_first()?;
+    Some((u128::from(char::from(*first).to_digit(16)?), behind))
 }
 
 /// One to four numbers in decimal, octal or hexadecimal. The last one fills the bytes that are left.
@@ -123,8 +186,39 @@ fn parse_part(part: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Network, PrefixLen, parse_address};
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::{Network, PrefixLen, dotted_quad, eight_groups, parse_address, parse_ipv4};
     use flow::Family;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn four_decimal_numbers_are_read_as_any_other_form(text in "[0-9.]{0,16}|([0-9]{1,3}\\.){3}[0-9]{1,3}") {
+            let quad = dotted_quad(text.as_bytes());
+            prop_assert_eq!(quad, text.parse::<Ipv4Addr>().ok());
+            if quad.is_some() {
+                prop_assert_eq!(quad, parse_ipv4(&text));
+            }
+        }
+
+        #[test]
+        fn groups_are_read_as_the_library_reads_them(
+            text in "[0-9a-fA-F:]{0,20}|([0-9a-f]{1,4}:){0,8}(:[0-9A-F]{1,5}){0,8}|(0:){6,8}:?1?",
+            bits in any::<u128>(),
+            holes in any::<u8>(),
+        ) {
+            prop_assert_eq!(eight_groups(text.as_bytes()), text.parse::<Ipv6Addr>().ok());
+            let mut groups = Ipv6Addr::from_bits(bits).segments();
+            for (index, group) in groups.iter_mut().enumerate() {
+                *group *= u16::from(holes >> index & 1);
+            }
+            let address = Ipv6Addr::from(groups);
+            // Some are shown with a dotted end, which is left to the library.
+            let read = eight_groups(address.to_string().as_bytes());
+            prop_assert!(read == Some(address) || address.to_string().contains('.'));
+        }
+    }
 
     #[test]
     fn ipv4_is_read_as_inet_aton_does() {

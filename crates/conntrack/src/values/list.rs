@@ -183,6 +183,10 @@ fn items(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// What an item stands for. Abbreviations of `SRC_NAT` and `DST_NAT` used to be taken before all names and had no
 /// effect: now they are errors, lest `-o s` become `save` unasked.
 fn find<T: Copy>(names: &[(&str, T)], item: &str) -> Option<T> {
+    // No whole name is also the beginning of one that comes before it.
+    if let Some((_, value)) = names.iter().find(|(name, _)| *name == item) {
+        return Some(*value);
+    }
     let abbreviates =
         |name: &str| name.get(..item.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(item));
     if item.is_empty() || NAT_NAMES.iter().any(|(name, _)| abbreviates(name)) {
@@ -193,7 +197,10 @@ fn find<T: Copy>(names: &[(&str, T)], item: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EventMask, OutputFlags, parse_events, parse_output, parse_status};
+    use super::{
+        EVENT_NAMES, EventMask, NAT_NAMES, OUTPUT_NAMES, OutputFlags, STATUS_NAMES, parse_events,
+        parse_output, parse_status,
+    };
     use crate::options::Warning;
     use flow::Status;
 
@@ -205,6 +212,19 @@ mod tests {
         assert_eq!(parse_events("n,up"), Ok(EventMask::NEW | EventMask::UPDATES));
         let list = parse_status("as,un", &mut Vec::new()).unwrap();
         assert_eq!(list.set, Status::ASSURED);
+    }
+
+    #[test]
+    fn no_name_begins_one_before_it() {
+        fn check<T>(names: &[(&str, T)]) {
+            for (index, (name, _)) in names.iter().enumerate() {
+                assert!(names[..index].iter().all(|(before, _)| !before.starts_with(name)));
+                assert!(!NAT_NAMES.iter().any(|(nat, _)| nat.starts_with(name)));
+            }
+        }
+        check(&STATUS_NAMES);
+        check(&EVENT_NAMES);
+        check(&OUTPUT_NAMES);
     }
 
     #[test]

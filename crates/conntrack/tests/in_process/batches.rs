@@ -236,3 +236,61 @@ fn a_signal_ends_it_between_two_batches() {
     stage.run("-R batch").is(130, "", "");
     assert_eq!(ports(&stage), [1, 2, 3, 4]);
 }
+
+/// So many `-I` lines: too many to be kept from the check until they run.
+fn long_file() -> String {
+    (1..=3600).map(insert).collect()
+}
+
+#[test]
+fn a_long_file_runs_whole_and_in_order() {
+    let mut stage = stage_with([], &(long_file() + "-D -p udp --sport 3600\n" + &insert(3601)));
+    let ended = stage.run("-R batch");
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert_eq!(ended.stdout.lines().count(), 1);
+    let flows = stage.kernel.flows();
+    let ports: Vec<u16> =
+        flows.iter().map(|flow| flow.tuples.original.key.ports().unwrap().src).collect();
+    let expected: Vec<u16> = (1..3600).chain([3601]).collect();
+    assert_eq!(ports, expected);
+}
+
+#[test]
+fn nothing_is_done_if_the_last_line_of_a_long_file_is_wrong() {
+    for (is_terminal, line) in [(false, ""), (true, "in line 3602\n")] {
+        let warned = insert(1).replace("-I", "-I -u SRC_NAT,SEEN_REPLY");
+        let text = warned.clone() + &long_file() + "-C\n" + &warned;
+        let mut stage = stage_with([], &text);
+        stage.stderr_is_terminal = is_terminal;
+        let stderr = "WARNING: ignoring SRC_NAT, use --src-nat instead\n".to_owned()
+            + &said("Cannot use command `-C' with --load-file")
+            + TRY
+            + line;
+        stage.run("-R batch").is(2, "", &stderr);
+        assert_eq!(stage.kernel.asked(), []);
+    }
+}
+
+#[test]
+fn warnings_of_a_long_file_come_once_and_in_order() {
+    let warned = |name| insert(1).replace("-I", &format!("-A -u {name},SEEN_REPLY"));
+    let text = warned("SRC_NAT") + &long_file() + &warned("DST_NAT");
+    let stderr = "WARNING: ignoring SRC_NAT, use --src-nat instead\n\
+        WARNING: ignoring DST_NAT, use --dst-nat instead\n";
+    let mut stage = stage_with([], &text.replacen(&insert(1), "", 1));
+    stage.run("-R batch").is(0, "", stderr);
+}
+
+#[test]
+fn the_line_of_a_long_file_that_the_kernel_refuses_is_told() {
+    for at in [300, 3500] {
+        let mut lines: Vec<String> = (1..=3600).map(insert).collect();
+        lines[at] = insert(7);
+        let mut stage = stage_with([], &lines.concat());
+        stage.stderr_is_terminal = true;
+        let stderr = said("Operation failed: Such conntrack exists, try -U to update")
+            + &format!("in line {}\n", at + 1);
+        stage.run("-R batch").is(1, "", &stderr);
+        assert_eq!(stage.kernel.flows().len(), at);
+    }
+}

@@ -260,7 +260,7 @@ fn write_nat(out: &mut MessageWriter<'_>, kind: u16, range: &NatRange) {
             (nat::V4_MAXIP, nat::V6_MAXIP, range.last),
         ] {
             match address {
-                Some(IpAddr::V4(address)) => out.bytes(v4, &address.octets()),
+                Some(IpAddr::V4(address)) => out.word(v4, address.octets()),
                 Some(IpAddr::V6(address)) => out.bytes(v6, &address.octets()),
                 None => {}
             }

@@ -202,13 +202,24 @@ pub(crate) fn write(
 }
 
 fn has_protocol_part(tuple: &PartialTuple) -> bool {
-    let addresses_only = PartialTuple { src: tuple.src, dst: tuple.dst, ..PartialTuple::default() };
-    *tuple != addresses_only
+    let PartialTuple {
+        src: _,
+        dst: _,
+        protocol,
+        src_port,
+        dst_port,
+        icmp_kind,
+        icmp_code,
+        icmp_id,
+    } = *tuple;
+    protocol.is_some()
+        || src_port.or(dst_port).or(icmp_id).is_some()
+        || icmp_kind.or(icmp_code).is_some()
 }
 
 fn write_address(out: &mut MessageWriter<'_>, address: Option<IpAddr>, v4: u16, v6: u16) {
     match address {
-        Some(IpAddr::V4(address)) => out.bytes(v4, &address.octets()),
+        Some(IpAddr::V4(address)) => out.word(v4, address.octets()),
         Some(IpAddr::V6(address)) => out.bytes(v6, &address.octets()),
         None => {}
     }

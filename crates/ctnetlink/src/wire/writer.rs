@@ -40,17 +40,29 @@ impl<'a> MessageWriter<'a> {
 
     /// Appends an 8 bit number.
     pub fn u8(&mut self, kind: u16, value: u8) {
-        self.bytes(kind, &[value]);
+        self.short(kind, 5, [value, 0, 0, 0]);
     }
 
     /// Appends a 16 bit number, big endian.
     pub fn be16(&mut self, kind: u16, value: u16) {
-        self.bytes(kind, &value.to_be_bytes());
+        let [high, low] = value.to_be_bytes();
+        self.short(kind, 6, [high, low, 0, 0]);
     }
 
     /// Appends a 32 bit number, big endian.
     pub fn be32(&mut self, kind: u16, value: u32) {
-        self.bytes(kind, &value.to_be_bytes());
+        self.word(kind, value.to_be_bytes());
+    }
+
+    /// Appends four bytes.
+    pub fn word(&mut self, kind: u16, payload: [u8; 4]) {
+        self.short(kind, 8, payload);
+    }
+
+    /// Appends an attribute of this length, header included, with its padding: one write for most attributes.
+    fn short(&mut self, kind: u16, len: u16, [a, b, c, d]: [u8; 4]) {
+        let ([len_0, len_1], [kind_0, kind_1]) = (len.to_ne_bytes(), kind.to_ne_bytes());
+        self.out.extend_from_slice(&[len_0, len_1, kind_0, kind_1, a, b, c, d]);
     }
 
     /// Appends a 64 bit number, big endian.

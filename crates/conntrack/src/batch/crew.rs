@@ -1,0 +1,149 @@
+//! Parsing ahead: threads that parse blocks, which come out in order.
+//!
+//! The first blocks are parsed by who wants them, and all where there is one CPU. Bound: [`BLOCKS`] blocks, which go round.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::block::Block;
+use super::text::Blocks;
+use crate::report::Failure;
+use crate::run::Context;
+
+/// Threads that parse: as many as can keep two CPUs busy while all is only checked.
+const THREADS: usize = 2;
+/// Blocks that go round.
+const BLOCKS: usize = 6;
+/// Stack of a thread.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// What is to come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Next {
+    /// The next block, if there is one.
+    Block,
+    /// Nothing.
+    Stop,
+}
+
+/// Parses blocks up to the end of the file, each of them before `each` gets it, in their order. `each` may take its block. The first
+/// `alone` blocks are not worth a thread.
+pub(super) fn for_each_block(
+    blocks: &mut Blocks,
+    alone: usize,
+    context: &Context<'_>,
+    unreadable: &(dyn Fn(io::Error) -> Failure + Sync),
+    mut each: impl FnMut(&mut Block) -> Result<Next, Failure>,
+) -> Result<(), Failure> {
+    let (mut block, mut text) = (Block::default(), Vec::new());
+    let mut left = alone;
+    loop {
+        let is_long = left == 0 && thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+        if is_long && let Some(ended) = in_threads(blocks, context, unreadable, &mut each) {
+            return ended;
+        }
+        let position = blocks.next(&mut text).map_err(unreadable)?;
+        if text.is_empty() {
+            return Ok(());
+        }
+        block.parse(position, &text, context);
+        if each(&mut block)? == Next::Stop {
+            return Ok(());
+        }
+        // Where no thread could be had it goes on as before.
+        left = left.checked_sub(1).unwrap_or(usize::MAX);
+    }
+}
+
+/// What the threads share: where the text and the blocks come from, and which number the next block has.
+struct Supply<'b> {
+    blocks: &'b mut Blocks,
+    empty: Receiver<Block>,
+    next: u64,
+}
+
+/// A parsed block with its number, nothing at the end of the file, or why it cannot be read.
+type Parsed = (u64, io::Result<Option<Block>>);
+
+/// `None` if no thread could be had, and nothing was done.
+fn in_threads(
+    blocks: &mut Blocks,
+    context: &Context<'_>,
+    unreadable: &(dyn Fn(io::Error) -> Failure + Sync),
+    each: &mut impl FnMut(&mut Block) -> Result<Next, Failure>,
+) -> Option<Result<(), Failure>> {
+    let (give_back, empty) = channel();
+    for _ in 0..BLOCKS {
+        let _ = give_back.send(Block::default());
+    }
+    let supply = Mutex::new(Supply { blocks, empty, next: 0 });
+    thread::scope(|scope| {
+        let (give, parsed) = channel();
+        let mut has_thread = false;
+        for _ in 0..THREADS {
+            let (supply, give) = (&supply, give.clone());
+            let builder = thread::Builder::new().name("parser".to_owned()).stack_size(STACK_BYTES);
+            has_thread |=
+                builder.spawn_scoped(scope, move || parse(supply, context, &give)).is_ok();
+        }
+        drop(give);
+        has_thread.then(|| {
+            let ended = in_order(&parsed, &give_back, unreadable, each);
+            // A thread that waits for an empty block gets none any more, and ends.
+            drop(give_back);
+            ended
+        })
+    })
+}
+
+/// Hands blocks on in their order.
+fn in_order(
+    parsed: &Receiver<Parsed>,
+    give_back: &Sender<Block>,
+    unreadable: &(dyn Fn(io::Error) -> Failure + Sync),
+    each: &mut impl FnMut(&mut Block) -> Result<Next, Failure>,
+) -> Result<(), Failure> {
+    let mut early = BTreeMap::new();
+    let mut wanted = 0;
+    while let Ok((number, block)) = parsed.recv() {
+        early.insert(number, block);
+        while let Some(block) = early.remove(&wanted) {
+            let Some(mut block) = block.map_err(unreadable)? else { return Ok(()) };
+            if each(&mut block)? == Next::Stop {
+                return Ok(());
+            }
+            wanted = wanted.wrapping_add(1);
+            // The threads may have ended by now.
+            let _ = give_back.send(block);
+        }
+    }
+    Ok(())
+}
+
+/// Parses whatever block is next, until there is none, or nobody wants one.
+fn parse(supply: &Mutex<Supply<'_>>, context: &Context<'_>, give: &Sender<Parsed>) {
+    let mut text = Vec::new();
+    loop {
+        let (number, block, position) = {
+            let mut supply = supply.lock().unwrap_or_else(PoisonError::into_inner);
+            let Ok(block) = supply.empty.recv() else { return };
+            let number = supply.next;
+            supply.next = number.wrapping_add(1);
+            (number, block, supply.blocks.next(&mut text))
+        };
+        let mut block = block;
+        let parsed = position.map(|position| {
+            (!text.is_empty()).then(|| {
+                block.parse(position, &text, context);
+                block
+            })
+        });
+        let is_last = !matches!(parsed, Ok(Some(_)));
+        if give.send((number, parsed)).is_err() || is_last {
+            return;
+        }
+    }
+}
