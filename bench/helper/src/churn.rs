@@ -88,12 +88,33 @@ pub(crate) fn run(churn: Churn) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the flows `first .. first + count`, as far as they are there.
-pub(crate) fn remove(first: u32, count: u32) -> io::Result<()> {
+/// What is done to flows of a range, each once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Deed {
+    /// They end.
+    Delete,
+    /// They get this mark.
+    Mark(u32),
+}
+
+/// Does it to those of the flows `first .. first + count` that are there and wanted.
+pub(crate) fn sweep(
+    first: u32,
+    count: u32,
+    deed: Deed,
+    is_wanted: fn(u32) -> bool,
+) -> io::Result<()> {
     let mut sender = Sender::open()?;
     let end = mix::end(first, count)?;
-    for index in first..end {
-        sender.batch.push(&Request::DeleteFlow(&name_of(&mix::flow(index))));
+    for index in (first..end).filter(|index| is_wanted(*index)) {
+        let named = name_of(&mix::flow(index));
+        match deed {
+            Deed::Delete => sender.batch.push(&Request::DeleteFlow(&named)),
+            Deed::Mark(mark) => {
+                let update = FlowRequest { mark: Some(Mark(mark)), ..named };
+                sender.batch.push(&Request::PutFlow(&update, CreateMode::UpdateOnly));
+            }
+        }
         if sender.batch.len() >= MOST {
             sender.send()?;
         }

@@ -7,6 +7,10 @@
 //!                                           creates, updates and ends flows of these; prints how many of each, how many
 //!                                           changes were refused, and the microseconds that it took
 //! bench-helper remove FIRST COUNT           ends these flows
+//! bench-helper delete-some FIRST COUNT [CONDITION ..]
+//!                                           reads as `dump' does, then ends those of these flows that are UDP to port 53
+//! bench-helper mark-some FIRST COUNT MARK [CONDITION ..]
+//!                                           the same, but gives a mark to those that are TCP over IPv6
 //! bench-helper follow OTHER COUNT           creates COUNT flows one by one; prints after how many microseconds each one
 //!                                           is an event in the network namespace of the file OTHER, or `lost'
 //! bench-helper fill-tcp FIRST COUNT         the same with TCP flows alone
@@ -26,10 +30,11 @@ mod mix;
 use std::io;
 use std::process::ExitCode;
 
-use churn::Churn;
+use churn::{Churn, Deed};
 
 const USAGE: &str = "usage: fill FIRST COUNT [RATE] | fill-tcp FIRST COUNT | \
-     churn FIRST COUNT RATE SECONDS SEED | remove FIRST COUNT | follow OTHER COUNT | \
+     churn FIRST COUNT RATE SECONDS SEED | remove FIRST COUNT | \
+     delete-some FIRST COUNT [CONDITION ..] | mark-some FIRST COUNT MARK [CONDITION ..] | follow OTHER COUNT | \
      dump [CONDITION ..] | format ROUNDS [WORD ..] | measure TIMES OUTPUT CMD ..";
 
 fn main() -> ExitCode {
@@ -50,7 +55,18 @@ fn run(words: &[&str]) -> io::Result<()> {
         ["fill-tcp", first, count] => fill::run(number(first)?, number(count)?, mix::tcp_flow),
         ["fill", first, count, rate] => fill::paced(number(first)?, number(count)?, number(rate)?),
         ["churn", words @ ..] => churn::run(churn(words)?),
-        ["remove", first, count] => churn::remove(number(first)?, number(count)?),
+        ["remove", first, count] => {
+            churn::sweep(number(first)?, number(count)?, Deed::Delete, |_| true)
+        }
+        ["delete-some", first, count, conditions @ ..] => {
+            dump::run(conditions)?;
+            churn::sweep(number(first)?, number(count)?, Deed::Delete, mix::asks_for_names)
+        }
+        ["mark-some", first, count, mark, conditions @ ..] => {
+            dump::run(conditions)?;
+            let deed = Deed::Mark(number(mark)?);
+            churn::sweep(number(first)?, number(count)?, deed, mix::is_tcp_over_ipv6)
+        }
         ["follow", other, count] => follow::run(other, number(count)?),
         ["dump", conditions @ ..] => dump::run(conditions),
         ["format", rounds, words @ ..] => format::run(number(rounds)?, words),

@@ -56,6 +56,16 @@ pub(crate) fn flow(index: u32) -> FlowRequest {
     request
 }
 
+/// Whether flow `index` is UDP to port 53: one of eight.
+pub(crate) fn asks_for_names(index: u32) -> bool {
+    matches!(index % 100, 45..=62 | 74..=75 | 93..=97) && scrambled(index) % 4 > 1
+}
+
+/// Whether flow `index` is TCP over IPv6, of which none is translated: one of eight.
+pub(crate) fn is_tcp_over_ipv6(index: u32) -> bool {
+    matches!(index % 100, 80..=92)
+}
+
 /// The request that creates flow `index` of a table of TCP flows over IPv4. Such a table has at most 45 % of [`LIMIT`].
 pub(crate) fn tcp_flow(index: u32) -> FlowRequest {
     flow((index / 45).saturating_mul(100).saturating_add(index % 45))
@@ -228,7 +238,7 @@ fn low16(number: u32) -> u16 {
 mod tests {
     use std::collections::HashSet;
 
-    use super::flow;
+    use super::{Family, FlowRequest, Protocol, flow};
 
     #[test]
     fn no_two_flows_share_a_tuple() {
@@ -238,8 +248,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_swept_is_an_eighth_each() {
+        let asks = |index: u32| {
+            let original = flow(index).tuples.original;
+            original.protocol == Some(Protocol::Udp) && original.dst_port == Some(53)
+        };
+        assert!((0..20_000).all(|index| super::asks_for_names(index) == asks(index)));
+        let is_tcp_over_ipv6 = |index: u32| {
+            let FlowRequest { family, tuples, nat_src, nat_dst, .. } = flow(index);
+            let is_it =
+                family == Some(Family::Ipv6) && tuples.original.protocol == Some(Protocol::Tcp);
+            assert!(!is_it || nat_src.or(nat_dst).is_none());
+            is_it
+        };
+        assert!((0..1000).all(|index| super::is_tcp_over_ipv6(index) == is_tcp_over_ipv6(index)));
+        let all = (0..20_000).filter(|index| super::asks_for_names(*index)).count();
+        assert!((2400..2600).contains(&all), "{all}");
+    }
+
+    #[test]
     fn a_fifth_is_ipv6() {
-        let six = (0..100).filter(|index| flow(*index).family == Some(flow::Family::Ipv6)).count();
+        let six = (0..100).filter(|index| flow(*index).family == Some(Family::Ipv6)).count();
         assert_eq!(six, 20);
     }
 }
