@@ -263,7 +263,7 @@ mod tests {
         };
         assert!((0..1000).all(|index| super::is_tcp_over_ipv6(index) == is_tcp_over_ipv6(index)));
         let all = (0..20_000).filter(|index| super::asks_for_names(*index)).count();
-        assert!((2400..2600).contains(&all), "{all}");
+        assert!((2400..=2600).contains(&all), "{all}");
     }
 
     #[test]

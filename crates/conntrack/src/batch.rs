@@ -3,10 +3,10 @@
 //! The whole file is checked before the first line runs: an error in it means that nothing was done. Then the lines run in
 //! order until one fails; what was done before it stays.
 //!
-//! So a file is parsed twice, in blocks that are forgotten again: memory does not grow with it. The begin of it is kept from
-//! the first time, which for most files is all ([`KEPT_BYTES`]). Of a long file other threads parse the next blocks while
-//! the kernel is given one. Standard input cannot be read twice, so its text is held. A file that is changed meanwhile is
-//! run as it is when it is read the second time.
+//! So a file is parsed twice, in blocks that are forgotten again: memory does not grow with it. The first blocks are kept from
+//! the first time, which for most files is all. Of a long file other threads parse, the second time while the kernel is
+//! given the blocks before. Standard input cannot be read twice, so its text is held. A file that is changed meanwhile is run
+//! as it is when it is read the second time.
 
 mod block;
 mod crew;
@@ -14,11 +14,11 @@ mod text;
 mod words;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 
-use self::block::Block;
-use self::crew::{Next, for_each_block};
+use self::block::{Block, Purpose};
+use self::crew::{Next, Parsing, for_each_block};
 use self::text::{Blocks, Position};
 use crate::report::{Exit, Failure};
 use crate::run::{Context, Idle};
@@ -26,10 +26,8 @@ use crate::surroundings::{Surroundings, Text};
 
 pub use self::words::word_lines;
 
-/// Parsed lines of about so many bytes stay in memory from the check until they run.
-const KEPT_BYTES: usize = 512 * 1024;
-/// A file of more blocks is a long one: other threads parse what follows.
-const SHORT: usize = 8;
+/// So many blocks stay in memory from the check until they run. A file of more is a long one.
+const KEPT: usize = 4;
 
 /// Where the lines are.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,18 +64,19 @@ pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit
     let text = file.open(surroundings).map_err(|error| file.unreadable(error))?;
     let mut blocks = Blocks::new(text);
     let unreadable = |error| file.unreadable(error);
-    let checked = check(&mut blocks, &context, surroundings, &unreadable)?;
+    let parsing = Parsing { context: &context, purpose: Purpose::Run, unreadable: &unreadable };
+    let begin = check(&mut blocks, &parsing, surroundings.stderr)?;
     surroundings.kernel.hold_end().map_err(Failure::Signals)?;
     let mut idle = Idle::default();
-    for block in checked.kept {
+    for block in begin.blocks {
         if block.run(surroundings, &mut idle)? == Exit::Interrupted {
             return Ok(Exit::Interrupted);
         }
     }
-    let Some(rest) = checked.rest else { return Ok(Exit::Success) };
+    let Some(rest) = begin.rest else { return Ok(Exit::Success) };
     blocks.go_to(rest).map_err(unreadable)?;
     let mut exit = Exit::Success;
-    for_each_block(&mut blocks, 0, &context, &unreadable, |block| {
+    for_each_block(&mut blocks, &parsing, |block| {
         exit = block.run(surroundings, &mut idle)?;
         match block.failure.take() {
             _ if exit == Exit::Interrupted => Ok(Next::Stop),
@@ -88,38 +87,34 @@ pub fn run(file: &BatchFile, surroundings: &mut Surroundings<'_>) -> Result<Exit
     Ok(exit)
 }
 
-/// A file without an error in it.
-struct Checked {
-    /// Its begin, parsed.
-    kept: Vec<Block>,
-    /// Where the part begins that is to be parsed again.
+/// The begin of a file that has no error in it.
+struct Begin {
+    blocks: Vec<Block>,
+    /// Where the rest begins, if there is one.
     rest: Option<Position>,
 }
 
 fn check(
     blocks: &mut Blocks,
-    context: &Context<'_>,
-    surroundings: &mut Surroundings<'_>,
-    unreadable: &(dyn Fn(io::Error) -> Failure + Sync),
-) -> Result<Checked, Failure> {
-    let mut checked = Checked { kept: Vec::new(), rest: None };
-    let mut room = KEPT_BYTES;
-    for_each_block(blocks, SHORT, context, unreadable, |block| {
+    parsing: &Parsing<'_>,
+    stderr: &mut dyn Write,
+) -> Result<Begin, Failure> {
+    let (mut begin, mut text) = (Vec::new(), Vec::new());
+    let mut take = |block: &mut Block| {
         // What cannot be said does not matter.
-        let _ = surroundings.stderr.write_all(&block.said);
-        if let Some(failure) = block.failure.take() {
-            return Err(failure);
+        let _ = stderr.write_all(&block.said);
+        block.failure.take().map_or(Ok(Next::Block), Err)
+    };
+    while begin.len() < KEPT {
+        let mut block = Block::default();
+        if parsing.next(blocks, &mut text, &mut block)? == Next::Stop {
+            return Ok(Begin { blocks: begin, rest: None });
         }
-        if checked.rest.is_none() {
-            match room.checked_sub(block.byte_len()) {
-                Some(left) => {
-                    room = left;
-                    checked.kept.push(std::mem::take(block));
-                }
-                None => checked.rest = Some(block.position),
-            }
-        }
-        Ok(Next::Block)
-    })?;
-    Ok(checked)
+        take(&mut block)?;
+        begin.push(block);
+    }
+    let rest = blocks.position();
+    let checking = Parsing { purpose: Purpose::Check, ..*parsing };
+    for_each_block(blocks, &checking, take)?;
+    Ok(Begin { blocks: begin, rest: Some(rest) })
 }

@@ -290,7 +290,8 @@ fn change(options: &Options, labels: &LabelOptions) -> Change {
     }
 }
 
-fn new_flow(options: &Options, labels: &LabelOptions) -> FlowRequest {
+/// The flow that `-I` and `-A` make.
+pub(crate) fn new_flow(options: &Options, labels: &LabelOptions) -> FlowRequest {
     let mut tuples = typed_tuples(options);
     let inverse = tuples.original.inverted();
     if !has_address(&tuples.reply) {

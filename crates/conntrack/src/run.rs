@@ -22,7 +22,7 @@ use crate::command::Command;
 use crate::help;
 use crate::labels::LabelOptions;
 use crate::matrix;
-use crate::options::{CommandName, Environment, Options, Rejection, Table, Warning};
+use crate::options::{CommandName, Environment, Options, Table};
 use crate::output::Output;
 use crate::report::{Exit, Failure, print_line};
 use crate::surroundings::{Surroundings, System};
@@ -61,7 +61,9 @@ pub fn run(surroundings: &mut Surroundings<'_>) -> Exit {
 
 fn run_words(surroundings: &mut Surroundings<'_>) -> Result<Exit, Failure> {
     let words = surroundings.args.get(1..).unwrap_or_default();
-    let (options, labels) = parse(words, &Context::new(surroundings.system), surroundings.stderr)?;
+    let context = Context::new(surroundings.system);
+    let mut options = Options::default();
+    let labels = parse(words, &context, surroundings.stderr, &mut options)?;
     let command = Command::new(&options, &labels);
     let (name, table) = options.command.unwrap_or((CommandName::Help, Table::Conntrack));
     let (mode, idle) = (Mode::Single, &mut Idle::default());
@@ -89,24 +91,21 @@ pub(crate) fn parse<W: AsRef<OsStr>>(
     words: &[W],
     context: &Context<'_>,
     stderr: &mut dyn std::io::Write,
-) -> Result<(Options, LabelOptions), Failure> {
+    options: &mut Options,
+) -> Result<LabelOptions, Failure> {
     let system = context.system;
     let protocols = || context.protocols.get_or_init(|| protocols_file(system)).clone();
     let environment =
         Environment { posixly_correct: context.posixly_correct, protocols: &protocols };
-    let scanned = Options::scan(words, &environment);
-    let warnings = match &scanned {
-        Ok(options) => &options.warnings,
-        Err(Rejection { warnings, .. }) => warnings,
-    };
-    for warning in warnings {
-        let warning: &Warning = warning;
+    *options = Options::default();
+    let scanned = options.scan_into(words, &environment);
+    for warning in &options.warnings {
         print_line(stderr, &warning.to_string());
     }
-    let options = scanned.map_err(|rejection| rejection.error)?;
-    let labels = LabelOptions::resolve(&options, system, stderr)?;
-    matrix::check(&options)?;
-    Ok((options, labels))
+    scanned?;
+    let labels = LabelOptions::resolve(options, system, stderr)?;
+    matrix::check(options)?;
+    Ok(labels)
 }
 
 fn protocols_file(system: &dyn System) -> Vec<u8> {

@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::ops::Range;
 
+use ctnetlink::CreateMode;
+
 use super::text::Position;
 use super::words::{Words, lines};
-use crate::command::Command;
+use crate::command::{Command, new_flow};
 use crate::labels::LabelOptions;
 use crate::options::{CommandName, Options, Table};
 use crate::report::{BatchError, Exit, Failure};
 use crate::run::{Context, Idle, Mode, Puts, Session, parse};
 use crate::surroundings::Surroundings;
+use crate::values::OutputFlags;
 
 /// Lines that are ready to run, up to the first that is wrong.
 #[derive(Default)]
@@ -26,6 +29,15 @@ pub(super) struct Block {
     puts: Puts,
 }
 
+/// What lines are parsed for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// To find the first that is wrong; the block has nothing to run.
+    Check,
+    /// To run them.
+    Run,
+}
+
 /// What is to be done, in order.
 pub(super) enum Step {
     /// `-I` and `-A` lines in a row.
@@ -38,24 +50,30 @@ pub(super) enum Step {
 pub(super) struct Line {
     number: usize,
     name: CommandName,
-    options: Options,
+    flags: OutputFlags,
     labels: LabelOptions,
     command: Command,
 }
 
 impl Block {
     /// Parses a text in the place of what this block was.
-    pub(super) fn parse(&mut self, position: Position, text: &[u8], context: &Context<'_>) {
+    pub(super) fn parse(
+        &mut self,
+        position: Position,
+        text: &[u8],
+        context: &Context<'_>,
+        purpose: Purpose,
+    ) {
         self.position = position;
         self.said.clear();
         self.steps.clear();
         self.puts.clear();
         self.failure = None;
-        let mut words = Words::default();
+        let (mut words, mut options) = (Words::default(), Options::default());
         for (number, line) in lines(text, position.line()) {
             let taken = match words.split(line) {
                 Ok([]) => continue,
-                Ok(words) => self.take(number, words, context),
+                Ok(words) => self.take(number, words, context, &mut options, purpose),
                 Err(error) => Err(Failure::Batch(error)),
             };
             if let Err(failure) = taken {
@@ -70,30 +88,35 @@ impl Block {
         number: usize,
         words: &[Cow<'_, OsStr>],
         context: &Context<'_>,
+        options: &mut Options,
+        purpose: Purpose,
     ) -> Result<(), Failure> {
-        let (options, labels) = parse(words, context, &mut self.said)?;
-        let name = allowed(&options).map_err(Failure::Batch)?;
-        let command = Command::new(&options, &labels);
-        let Command::Create(request, mode) = &command else {
-            self.steps.push(Step::Line(Box::new(Line { number, name, options, labels, command })));
-            return Ok(());
+        let labels = parse(words, context, &mut self.said, options)?;
+        let name = allowed(options).map_err(Failure::Batch)?;
+        let mode = match (purpose, name) {
+            (Purpose::Check, _) => return Ok(()),
+            (Purpose::Run, CommandName::Create) => CreateMode::CreateOnly,
+            (Purpose::Run, CommandName::Add) => CreateMode::CreateOrUpdate,
+            (Purpose::Run, _) => {
+                let command = Command::new(options, &labels);
+                let flags = options.output;
+                self.steps.push(Step::Line(Box::new(Line {
+                    number,
+                    name,
+                    flags,
+                    labels,
+                    command,
+                })));
+                return Ok(());
+            }
         };
-        self.puts.push(number, request, *mode);
+        self.puts.push(number, &new_flow(options, &labels), mode);
         let end = self.puts.len();
         match self.steps.last_mut() {
             Some(Step::Puts(range)) => range.end = end,
             _ => self.steps.push(Step::Puts(end.saturating_sub(1)..end)),
         }
         Ok(())
-    }
-
-    /// About how much memory it takes.
-    pub(super) fn byte_len(&self) -> usize {
-        let step_bytes = |step: &Step| match step {
-            Step::Puts(_) => 0,
-            Step::Line(line) => size_of_val(line.as_ref()),
-        };
-        self.puts.byte_len().saturating_add(self.steps.iter().map(step_bytes).sum())
     }
 
     /// Runs the lines until one fails. That one's number is part of the failure.
@@ -129,7 +152,7 @@ impl Line {
             name: self.name,
             table: Table::Conntrack,
             mode: Mode::BatchLine,
-            flags: self.options.output,
+            flags: self.flags,
             labels: &self.labels,
             idle,
         };

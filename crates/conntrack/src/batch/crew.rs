@@ -1,6 +1,6 @@
 //! Parsing ahead: threads that parse blocks, which come out in order.
 //!
-//! The first blocks are parsed by who wants them, and all where there is one CPU. Bound: [`BLOCKS`] blocks, which go round.
+//! Where there is one CPU the blocks are parsed by who wants them. Bound: [`BLOCKS`] blocks, which go round.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::block::Block;
+use super::block::{Block, Purpose};
 use super::text::Blocks;
 use crate::report::Failure;
 use crate::run::Context;
@@ -29,33 +29,49 @@ pub(super) enum Next {
     Stop,
 }
 
-/// Parses blocks up to the end of the file, each of them before `each` gets it, in their order. `each` may take its block. The first
-/// `alone` blocks are not worth a thread.
+/// How blocks are read and parsed.
+pub(super) struct Parsing<'p> {
+    pub(super) context: &'p Context<'p>,
+    pub(super) purpose: Purpose,
+    /// What is wrong if the file cannot be read.
+    pub(super) unreadable: &'p (dyn Fn(io::Error) -> Failure + Sync),
+}
+
+impl Parsing<'_> {
+    /// The next block in the place of that one, unless the file is at its end.
+    pub(super) fn next(
+        &self,
+        blocks: &mut Blocks,
+        text: &mut Vec<u8>,
+        block: &mut Block,
+    ) -> Result<Next, Failure> {
+        let position = blocks.next(text).map_err(self.unreadable)?;
+        if text.is_empty() {
+            return Ok(Next::Stop);
+        }
+        block.parse(position, text, self.context, self.purpose);
+        Ok(Next::Block)
+    }
+}
+
+/// Parses blocks up to the end of the file, each of them before `each` gets it, in their order.
 pub(super) fn for_each_block(
     blocks: &mut Blocks,
-    alone: usize,
-    context: &Context<'_>,
-    unreadable: &(dyn Fn(io::Error) -> Failure + Sync),
+    parsing: &Parsing<'_>,
     mut each: impl FnMut(&mut Block) -> Result<Next, Failure>,
 ) -> Result<(), Failure> {
-    let (mut block, mut text) = (Block::default(), Vec::new());
-    let mut left = alone;
-    loop {
-        let is_long = left == 0 && thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
-        if is_long && let Some(ended) = in_threads(blocks, context, unreadable, &mut each) {
-            return ended;
-        }
-        let position = blocks.next(&mut text).map_err(unreadable)?;
-        if text.is_empty() {
-            return Ok(());
-        }
-        block.parse(position, &text, context);
-        if each(&mut block)? == Next::Stop {
-            return Ok(());
-        }
-        // Where no thread could be had it goes on as before.
-        left = left.checked_sub(1).unwrap_or(usize::MAX);
+    if thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1)
+        && let Some(ended) = in_threads(blocks, parsing, &mut each)
+    {
+        return ended;
     }
+    let (mut block, mut text) = (Block::default(), Vec::new());
+    while parsing.next(blocks, &mut text, &mut block)? == Next::Block {
+        if each(&mut block)? == Next::Stop {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What the threads share: where the text and the blocks come from, and which number the next block has.
@@ -71,8 +87,7 @@ type Parsed = (u64, io::Result<Option<Block>>);
 /// `None` if no thread could be had, and nothing was done.
 fn in_threads(
     blocks: &mut Blocks,
-    context: &Context<'_>,
-    unreadable: &(dyn Fn(io::Error) -> Failure + Sync),
+    parsing: &Parsing<'_>,
     each: &mut impl FnMut(&mut Block) -> Result<Next, Failure>,
 ) -> Option<Result<(), Failure>> {
     let (give_back, empty) = channel();
@@ -87,11 +102,11 @@ fn in_threads(
             let (supply, give) = (&supply, give.clone());
             let builder = thread::Builder::new().name("parser".to_owned()).stack_size(STACK_BYTES);
             has_thread |=
-                builder.spawn_scoped(scope, move || parse(supply, context, &give)).is_ok();
+                builder.spawn_scoped(scope, move || parse(supply, parsing, &give)).is_ok();
         }
         drop(give);
         has_thread.then(|| {
-            let ended = in_order(&parsed, &give_back, unreadable, each);
+            let ended = in_order(&parsed, &give_back, parsing.unreadable, each);
             // A thread that waits for an empty block gets none any more, and ends.
             drop(give_back);
             ended
@@ -124,7 +139,7 @@ fn in_order(
 }
 
 /// Parses whatever block is next, until there is none, or nobody wants one.
-fn parse(supply: &Mutex<Supply<'_>>, context: &Context<'_>, give: &Sender<Parsed>) {
+fn parse(supply: &Mutex<Supply<'_>>, parsing: &Parsing<'_>, give: &Sender<Parsed>) {
     let mut text = Vec::new();
     loop {
         let (number, block, position) = {
@@ -137,7 +152,7 @@ fn parse(supply: &Mutex<Supply<'_>>, context: &Context<'_>, give: &Sender<Parsed
         let mut block = block;
         let parsed = position.map(|position| {
             (!text.is_empty()).then(|| {
-                block.parse(position, &text, context);
+                block.parse(position, &text, parsing.context, parsing.purpose);
                 block
             })
         });

@@ -40,6 +40,11 @@ impl Blocks {
         Self { text, position: Position::default(), ahead: Vec::new() }
     }
 
+    /// Where the next block begins.
+    pub(super) fn position(&self) -> Position {
+        self.position
+    }
+
     /// Goes to the begin of a block.
     pub(super) fn go_to(&mut self, position: Position) -> io::Result<()> {
         self.ahead.clear();

@@ -87,22 +87,27 @@ impl Options {
         words: &[W],
         environment: &Environment<'_>,
     ) -> Result<Self, Rejection> {
-        let mut scan = Scan {
-            words: Getopt::new(words, environment.posixly_correct),
-            options: Self::default(),
-            protocol_options: &NO_NAMES,
-            environment,
-        };
-        match scan.run() {
-            Ok(()) => Ok(scan.options),
-            Err(error) => Err(Rejection { warnings: scan.options.warnings, error }),
+        let mut options = Self::default();
+        match options.scan_into(words, environment) {
+            Ok(()) => Ok(options),
+            Err(error) => Err(Rejection { warnings: options.warnings, error }),
         }
+    }
+
+    /// The same, into options of which none is given yet. They are those of the words before the wrong one.
+    pub(crate) fn scan_into<W: AsRef<OsStr>>(
+        &mut self,
+        words: &[W],
+        environment: &Environment<'_>,
+    ) -> Result<(), UsageError> {
+        let words = Getopt::new(words, environment.posixly_correct);
+        Scan { words, options: self, protocol_options: &NO_NAMES, environment }.run()
     }
 }
 
 struct Scan<'a, W> {
     words: Getopt<'a, W>,
-    options: Options,
+    options: &'a mut Options,
     /// The long options of the last `-p`.
     protocol_options: &'static Names<Meaning>,
     environment: &'a Environment<'a>,
@@ -169,7 +174,7 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
                 // What is not UTF-8 gets replacement characters, which no value may contain.
                 let value = value.unwrap_or_default();
                 if let (Some(place), Some(address)) =
-                    (address_of(&mut self.options, id), dotted_quad(value.as_bytes()))
+                    (address_of(self.options, id), dotted_quad(value.as_bytes()))
                 {
                     *place = Some(address.into());
                     self.set_family(Family::Ipv4)?;
@@ -197,7 +202,7 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
             | OptionId::MaskSrc
             | OptionId::MaskDst => {
                 let address = self.address(id, text)?;
-                if let Some(place) = address_of(&mut self.options, id) {
+                if let Some(place) = address_of(self.options, id) {
                     *place = Some(address);
                 }
             }
@@ -229,7 +234,7 @@ impl<'a, W: AsRef<OsStr>> Scan<'a, W> {
     }
 
     fn protocol_option(&mut self, id: OptionId, text: &str) -> Result<(), UsageError> {
-        let options = &mut self.options;
+        let options = &mut *self.options;
         let port = || checked(id, text, decimal_or_hex).map(Some);
         let key = || checked(id, text, strtoul).map(Some);
         let byte = || checked(id, text, decimal_or_hex).map(Some);

@@ -53,11 +53,6 @@ impl Puts {
         self.puts.len()
     }
 
-    /// The memory that they take.
-    pub(crate) fn byte_len(&self) -> usize {
-        self.bytes.len().saturating_add(size_of_val(self.puts.as_slice()))
-    }
-
     fn get(&self, index: usize) -> Option<(&Put, WrittenRequest<'_>)> {
         let put = self.puts.get(index)?;
         let before = index.checked_sub(1).and_then(|before| self.puts.get(before));
