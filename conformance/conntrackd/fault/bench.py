@@ -128,6 +128,12 @@ class Nodes(Pair):
             process.kill()
             process.wait()
 
+    def stop_one(self, node):
+        """In order."""
+        process = self.running.pop(node)
+        process.terminate()
+        process.wait(SOON_S)
+
     def is_alive(self, node):
         return node in self.running and super().is_alive(node)
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import pair
@@ -68,6 +69,126 @@ def full_disk(nodes, check):
             lambda: log.read_text().count("\n") - len(lines()) <= 1,
             0,
             spoil=lambda: log.write_text("torn\ntorn\n"),
+        )
+        nodes.stop()
+
+
+def start_with_pipes(nodes, node, **configuration):
+    """A daemon on the console whose streams nobody reads; its log is a file."""
+    home = nodes.directory / node
+    nodes.stop_one(node)
+    (home / "conf").write_text(nodes.configuration(node, general=f"LogFile {home / 'log'}", **configuration))
+    words = pair.inside(node, [nodes.daemons[node], "-C", str(home / "conf")])
+    (home / "log").write_text("")
+    pipe = subprocess.PIPE
+    nodes.running[node] = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=pair.ENVIRONMENT
+    )
+    pair.wait_until(lambda: "console mode" in nodes.log(node) or not nodes.is_alive(node), SOON_S)
+    return nodes.running[node].stdout
+
+
+def say_much(nodes, node, lines):
+    """As many lines of the log. How many were answered."""
+    said = 0
+    with contextlib.suppress(pair.Failure):
+        for _ in range(lines):
+            nodes.ask(node, FLUSH_EXTERNAL, 5)
+            said += 1
+    return said
+
+
+def unread_console(nodes, check):
+    """In the foreground, with standard output into a pipe that nobody reads."""
+    nodes.begin()
+    nodes.make(range(500))
+    stdout = start_with_pipes(nodes, "a")
+    # A pipe has 64 KiB.
+    said = [say_much(nodes, "a", 2000)]
+    check("an unread console: the daemon answers on", lambda: said == [2000] or said, 0, spoil=said.clear)
+    check("an unread console: the nodes are alike", nodes.alike, spoil=nodes.part)
+    check(
+        "an unread console: that is said in the log",
+        lambda: 1 <= nodes.log("a").count("nobody reads standard output") <= 3 or nodes.log("a")[-600:],
+        spoil=lambda: nodes.erase_log("a"),
+    )
+    os.set_blocking(stdout.fileno(), False)
+    text = (stdout.read() or b"").decode()
+    nodes.ask("a", FLUSH_EXTERNAL)
+    missing = lambda: [int(number) for number in re.findall(r"(\d+) lines are missing in standard output", nodes.log("a"))]
+    check(
+        "an unread console: read again, one line tells how many are missing",
+        lambda: len(missing()) == 1 or nodes.log("a")[-600:],
+        spoil=lambda: nodes.erase_log("a"),
+    )
+    pair.wait_until(lambda: nodes.answers("a"), SOON_S)
+    text += (stdout.read() or b"").decode()
+    texts = [text]
+    check(
+        "an unread console: that is their exact number",
+        lambda: sum(missing()) + texts[0].count("flushing external cache") == 2001 or texts[0][-300:],
+        0,
+        spoil=lambda: texts.insert(0, ""),
+    )
+
+
+@contextlib.contextmanager
+def own_devices(nodes):
+    """A /dev of this mount namespace alone, into which a socket may be put."""
+    path = nodes.directory / "dev"
+    path.mkdir(exist_ok=True)
+    pair.run("mount", "-t", "tmpfs", "tmpfs", path)
+    for name in ("null", "zero", "full", "random", "urandom"):
+        (path / name).touch()
+        pair.run("mount", "--bind", f"/dev/{name}", path / name)
+    pair.run("mount", "--rbind", path, "/dev")
+    try:
+        yield
+    finally:
+        pair.run("umount", "-l", "/dev")
+        pair.run("umount", "-l", path)
+
+
+def blocked_syslog(nodes, check):
+    """A syslog that has its socket and does not read."""
+    with own_devices(nodes), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind("/dev/log")
+        syslog.setblocking(False)
+        nodes.begin(a={"general": "Syslog on"})
+        said = [say_much(nodes, "a", 500)]
+        check("a blocked syslog: the daemon answers on", lambda: said == [500] or said, 0, spoil=said.clear)
+        nodes.make(range(500))
+        check("a blocked syslog: the nodes are alike", nodes.alike, spoil=nodes.part)
+        check(
+            "a blocked syslog: that is said elsewhere, once an interval",
+            lambda: 1 <= nodes.log("a").count("syslog takes no lines") <= 3 or nodes.log("a")[-600:],
+            spoil=lambda: nodes.erase_log("a"),
+        )
+        got = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                got.append(syslog.recv(10_000).decode())
+        nodes.ask("a", FLUSH_EXTERNAL)
+        missing = lambda: [int(word) for word in re.findall(r"(\d+) lines are missing in syslog", nodes.log("a"))]
+        check(
+            "a blocked syslog: read again, one line tells how many are missing",
+            lambda: len(missing()) == 1 or nodes.log("a")[-600:],
+            spoil=lambda: nodes.erase_log("a"),
+        )
+        # All lines but those that came once it was read.
+        lines = nodes.log("a").count("\n") - 2
+        check(
+            "a blocked syslog: that is their exact number",
+            lambda: len(got) + sum(missing()) == lines or f"{len(got)} + {missing()}, not {lines}",
+            0,
+            spoil=got.clear,
+        )
+        form = re.compile(r"<(29|28|30)>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d conntrack-tools\[\d+\]: \S")
+        check(
+            "syslog has lines as the C library writes them",
+            lambda: got != [] and all(map(form.match, got)) or got[:3],
+            0,
+            spoil=lambda: got.append("x"),
         )
         nodes.stop()
 
@@ -256,4 +377,4 @@ def without_root(nodes, check):
         (nodes.directory / "a").mkdir()
 
 
-SCENARIOS = [full_disk, moved_log, crashes, silent_start, without_root]
+SCENARIOS = [full_disk, unread_console, blocked_syslog, moved_log, crashes, silent_start, without_root]

@@ -1,28 +1,31 @@
 //! The log of the daemon: streams, a file, syslog.
 //!
-//! A line goes everywhere at once; what fails is counted and said on what still works. Lines about flows are gathered and
-//! written by [`Log::flush`] at the end of a turn. Everything is bounded: [`repeats`] for what is said again and again.
+//! A line goes everywhere at once, and nothing waits for who reads it; what fails is counted and said on what still works.
+//! Lines about flows are gathered and written by [`Log::flush`] at the end of a turn. Everything is bounded: [`repeats`] for
+//! what is said again and again.
 
 mod file;
+mod lines;
 pub mod repeats;
 mod statistics;
+mod streams;
+mod syslog;
 
 use std::path::{Path, PathBuf};
 
 use ctsync::time::Instant;
 use sys::error_text::error_text;
-use sys::syslog::{Facility, Priority, Syslog};
 
 use crate::config;
 use crate::config::source::shown_bytes;
 use crate::report::{Report, Severity, write_line};
 use crate::surroundings::System;
-use file::{Flushed, LogFile};
+use file::LogFile;
+use lines::Flushed;
 use repeats::Repeats;
 pub use statistics::StatisticsLog;
-
-/// The name that lines in syslog have, as upstream's.
-const IDENTITY: &std::ffi::CStr = c"conntrack-tools";
+use streams::Streams;
+use syslog::{Priority, Syslog};
 
 /// A file of a log cannot be opened. Printed as it is, without time ([`Report::bare_line`]).
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,7 @@ pub enum Console {
 pub struct Log<'r, 'a> {
     report: &'r mut Report<'a>,
     console: Console,
+    streams: Option<Streams>,
     file: Option<LogFile>,
     syslog: Option<Syslog>,
     repeats: Repeats,
@@ -62,9 +66,11 @@ impl<'r, 'a> Log<'r, 'a> {
         config: &config::Log,
         console: Console,
     ) -> Result<Self, OpenError> {
+        let streams = (console != Console::Detached).then(|| Streams::open(report.system()));
         Ok(Self {
             report,
             console,
+            streams,
             file: open_file(config)?,
             syslog: open_syslog(config),
             repeats: Repeats::default(),
@@ -107,15 +113,13 @@ impl<'r, 'a> Log<'r, 'a> {
     pub fn flow(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let system = self.report.system();
         flow_line(system, &mut self.stamp, &mut self.line, write);
-        gather(&mut self.file, self.syslog, Priority::Error, &self.line);
+        gather(&mut self.file, &mut self.syslog, system.pid(), Priority::Error, &self.line);
     }
 
     /// Writes what was gathered. To be called at the end of each turn.
     pub fn flush(&mut self, now: Instant) {
-        let Some(file) = &mut self.file else { return };
-        let flushed = file.flush();
-        if let Some((severity, text)) = trouble(file.path(), &flushed) {
-            self.say_trouble(now, severity, &text, &flushed);
+        for trouble in self.write(now).into_iter().flatten() {
+            self.say_trouble(now, &trouble);
         }
     }
 
@@ -143,6 +147,7 @@ impl<'r, 'a> Log<'r, 'a> {
     /// From now on nothing goes to the streams.
     pub fn detach(&mut self) {
         self.console = Console::Detached;
+        self.streams = None;
     }
 
     /// What is not a stream.
@@ -161,30 +166,39 @@ impl<'r, 'a> Log<'r, 'a> {
             Console::Starting => matches!(severity, Severity::Warning | Severity::Error),
             Console::Detached => false,
         };
-        if is_shown {
-            self.report.print(severity, &self.line);
+        if let (Some(streams), true) = (&mut self.streams, is_shown) {
+            streams.push(self.report, severity, &self.line);
         }
         if let Some(file) = &mut self.file {
             file.push(&self.line);
         }
-        if let Some(syslog) = self.syslog {
-            syslog.send(priority(severity), text.as_bytes());
+        if let Some(syslog) = &mut self.syslog {
+            let time = self.stamp.now(system);
+            syslog.send(system.pid(), time, priority(severity), text.as_bytes());
         }
     }
 
-    /// The trouble of a file, this log's or that of the statistics, goes to everything. What cannot be written is counted
-    /// and not said again before an interval is over.
-    fn say_trouble(&mut self, now: Instant, severity: Severity, text: &str, flushed: &Flushed) {
-        const KIND: &str = "failed writes of a logfile";
-        let is_said = match flushed {
-            Flushed::Failed(_) => self.repeats.admits(now, KIND, severity),
-            Flushed::Recovered(_) | Flushed::Done => true,
-        };
-        if is_said {
-            self.say(severity, text);
-            if let Some(file) = &mut self.file {
-                // It is tried, and if it fails counted; that it fails is said already.
-                let _ = file.flush();
+    /// Writes what was gathered, everywhere.
+    fn write(&mut self, now: Instant) -> [Option<Trouble>; 4] {
+        let [output, error] =
+            self.streams.as_mut().map(|streams| streams.flush(now)).unwrap_or_default();
+        let file = self.file.as_mut().and_then(|file| file.flush(now));
+        let syslog = self.syslog.as_mut().and_then(|syslog| syslog.flush(now));
+        [output, error, file, syslog]
+    }
+
+    /// The trouble of one place, of this log or that of the statistics, goes to all of them. What cannot be written is
+    /// counted and not said again before an interval is over.
+    fn say_trouble(&mut self, now: Instant, trouble: &Trouble) {
+        let Trouble { kind, severity, text } = trouble;
+        if kind.is_none_or(|kind| self.repeats.admits(now, kind, *severity)) {
+            self.say(*severity, text);
+            // It is tried, and if it fails counted; that it fails is said already. What this makes work again is news.
+            for trouble in self.write(now).into_iter().flatten() {
+                if trouble.kind.is_none() {
+                    // A place has such news once an interval, so this comes to an end.
+                    self.say_trouble(now, &trouble);
+                }
             }
         }
     }
@@ -213,23 +227,30 @@ fn open_file(config: &config::Log) -> Result<Option<LogFile>, OpenError> {
 }
 
 fn open_syslog(config: &config::Log) -> Option<Syslog> {
-    let facility = match config.syslog? {
-        config::Facility::Daemon => Facility::Daemon,
-        config::Facility::Local(number) => Facility::Local(number),
-    };
-    Some(Syslog::open(IDENTITY, facility))
+    Some(Syslog::new(Path::new(syslog::PATH), config.syslog?))
 }
 
-/// The words about a file that could not be written to, or can be again.
-fn trouble(path: &Path, flushed: &Flushed) -> Option<(Severity, String)> {
-    let path = path.display();
-    match flushed {
-        Flushed::Done => None,
-        Flushed::Failed(error) => {
-            Some((Severity::Error, format!("can't write logfile `{path}': {}", error_text(error))))
-        }
-        Flushed::Recovered(lost) => {
-            Some((Severity::Warning, format!("{lost} lines are missing in logfile `{path}'")))
+/// A place that could not be written to, or can be again.
+#[derive(Debug)]
+struct Trouble {
+    /// For what is said once an interval.
+    kind: Option<&'static str>,
+    severity: Severity,
+    text: String,
+}
+
+impl Trouble {
+    fn of(kind: &'static str, flushed: &Flushed, place: impl Fn() -> String) -> Option<Self> {
+        match flushed {
+            Flushed::Done => None,
+            Flushed::Failed(error) => {
+                let text = format!("can't write {}: {}", place(), error_text(error));
+                Some(Self { kind: Some(kind), severity: Severity::Error, text })
+            }
+            Flushed::Recovered(lost) => {
+                let text = format!("{lost} lines are missing in {}", place());
+                Some(Self { kind: None, severity: Severity::Warning, text })
+            }
         }
     }
 }
@@ -255,10 +276,17 @@ fn flow_line(
 }
 
 /// Hands a line of [`flow_line`] to the file, and the flow alone to syslog.
-fn gather(file: &mut Option<LogFile>, syslog: Option<Syslog>, priority: Priority, line: &[u8]) {
+fn gather(
+    file: &mut Option<LogFile>,
+    syslog: &mut Option<Syslog>,
+    pid: u32,
+    priority: Priority,
+    line: &[u8],
+) {
     if let Some(syslog) = syslog {
-        let flow = line.splitn(2, |byte| *byte == b'\t').nth(1).unwrap_or_default();
-        syslog.send(priority, flow.strip_suffix(b"\n").unwrap_or(flow));
+        let mut parts = line.splitn(2, |byte| *byte == b'\t');
+        let (time, flow) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        syslog.send(pid, time, priority, flow.strip_suffix(b"\n").unwrap_or(flow));
     }
     if let Some(file) = file {
         file.push(line);

@@ -8,10 +8,12 @@ use std::path::Path;
 use flow::text::CivilTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use sys::console::Console;
 
 use crate::control::Request;
 use crate::control::client::{self, AskError};
-use crate::surroundings::System;
+use crate::report;
+use crate::surroundings::{StandardStream, System};
 
 /// The largest file that is read. A configuration has some kilobytes.
 const FILE_MAX_BYTES: u64 = 1 << 20;
@@ -55,6 +57,10 @@ impl System for RealSystem {
             second: time.second().unsigned_abs(),
             weekday: time.weekday().to_sunday_zero_offset().unsigned_abs(),
         }
+    }
+
+    fn console(&self, stream: StandardStream) -> Option<Console> {
+        report::console(stream).ok()
     }
 
     fn pid(&self) -> u32 {

@@ -2,16 +2,18 @@
 
 pub mod check;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+
+use sys::console::Console;
 
 use crate::config::Reading;
 use crate::config::diagnostic::{Level, Stage};
 use crate::config::source::shown_bytes;
 use crate::control::Request;
 use crate::control::client::AskError;
-use crate::surroundings::{Surroundings, System};
+use crate::surroundings::{StandardStream, Surroundings, System};
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +61,14 @@ pub(crate) fn write_line(out: &mut Vec<u8>, time: &[u8], pid: u32, severity: Sev
     out.extend_from_slice(time);
     let rest = format!("] (pid={pid}) [{}] {text}\n", severity.name());
     out.extend_from_slice(rest.as_bytes());
+}
+
+/// A way to a stream of this process on which nothing waits for who reads it.
+pub(crate) fn console(stream: StandardStream) -> io::Result<Console> {
+    match stream {
+        StandardStream::Output => Console::open(io::stdout()),
+        StandardStream::Error => Console::open(io::stderr()),
+    }
 }
 
 /// The streams of a run.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use flow::text::{CivilTime, plain};
+use sys::console::Console;
 
 use crate::control::Request;
 use crate::control::client::AskError;
@@ -21,6 +22,15 @@ pub struct Surroundings<'a> {
     pub stderr: &'a mut dyn Write,
     /// All else.
     pub system: &'a dyn System,
+}
+
+/// One of the two streams that are written to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StandardStream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
 }
 
 /// Files, devices, sockets, clock.
@@ -40,6 +50,12 @@ pub trait System {
 
     /// A variable of the environment. Without one, as in most tests, all is as if nobody had set any.
     fn variable(&self, _name: &str) -> Option<OsString> {
+        None
+    }
+
+    /// A way to a standard stream on which nothing waits for who reads it. Without one the log uses the streams of the
+    /// [`Surroundings`], which may wait.
+    fn console(&self, _stream: StandardStream) -> Option<Console> {
         None
     }
 

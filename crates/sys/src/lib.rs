@@ -1,6 +1,7 @@
 //! System calls behind safe faces: the one crate that may contain `unsafe`. Where nix has such a face, it is used.
 
 pub mod append_file;
+pub mod console;
 pub mod datagram;
 pub mod epoll;
 pub mod error_text;
@@ -12,6 +13,5 @@ pub mod process;
 pub mod signal;
 pub mod socket_filter;
 pub mod stream;
-pub mod syslog;
 pub mod unix_socket;
 pub mod wait;

@@ -1,10 +1,10 @@
 //! The log of the statistics mode: a line for each flow that ended.
 
 use ctsync::time::Instant;
-use sys::syslog::{Priority, Syslog};
 
 use super::file::LogFile;
-use super::{Log, OpenError, Stamp, flow_line, gather, open_file, open_syslog, trouble};
+use super::syslog::{Priority, Syslog};
+use super::{Log, OpenError, Stamp, flow_line, gather, open_file, open_syslog};
 use crate::config;
 use crate::report::Severity;
 use crate::surroundings::System;
@@ -39,16 +39,17 @@ impl<'a> StatisticsLog<'a> {
     pub fn flow(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.is_on() {
             flow_line(self.system, &mut self.stamp, &mut self.line, write);
-            gather(&mut self.file, self.syslog, Priority::Info, &self.line);
+            let pid = self.system.pid();
+            gather(&mut self.file, &mut self.syslog, pid, Priority::Info, &self.line);
         }
     }
 
     /// Writes what was gathered. To be called at the end of each turn. What fails is said in the other log.
     pub fn flush(&mut self, now: Instant, log: &mut Log) {
-        let Some(file) = &mut self.file else { return };
-        let flushed = file.flush();
-        if let Some((severity, text)) = trouble(file.path(), &flushed) {
-            log.say_trouble(now, severity, &text, &flushed);
+        let file = self.file.as_mut().and_then(|file| file.flush(now));
+        let syslog = self.syslog.as_mut().and_then(|syslog| syslog.flush(now));
+        for trouble in [file, syslog].into_iter().flatten() {
+            log.say_trouble(now, &trouble);
         }
     }
 

@@ -2,15 +2,18 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flow::text::CivilTime;
+use sys::console::Console as Way;
+
+use ctsync::time::Duration;
 
 use super::*;
 use crate::control::Request;
 use crate::control::client::AskError;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{StandardStream, Surroundings};
 
 const NOW: Instant = Instant(3_000_000_000);
 const STAMP: &str = "[Sun Nov 22 10:55:40 2026] (pid=7) ";
@@ -41,6 +44,46 @@ impl System for Clock {
 
     fn pid(&self) -> u32 {
         7
+    }
+}
+
+/// A system whose streams are pipes.
+struct Piped {
+    output: PipeWriter,
+    error: PipeWriter,
+}
+
+impl System for Piped {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Clock.read(path)
+    }
+
+    fn has_interface(&self, name: &str) -> bool {
+        Clock.has_interface(name)
+    }
+
+    fn ask(&self, path: &Path, request: Request, out: &mut dyn Write) -> Result<(), AskError> {
+        Clock.ask(path, request, out)
+    }
+
+    fn now_s(&self) -> u64 {
+        Clock.now_s()
+    }
+
+    fn civil_time(&self, second: u64) -> CivilTime {
+        Clock.civil_time(second)
+    }
+
+    fn pid(&self) -> u32 {
+        Clock.pid()
+    }
+
+    fn console(&self, stream: StandardStream) -> Option<Way> {
+        let pipe = match stream {
+            StandardStream::Output => &self.output,
+            StandardStream::Error => &self.error,
+        };
+        Some(Way::open(pipe).unwrap())
     }
 }
 
@@ -263,4 +306,81 @@ fn trouble_of_the_log_of_the_statistics_is_said_in_the_other_one() {
         }
     });
     assert_eq!(streams[1], "[ERROR] can't write logfile `/dev/full': No space left on device\n");
+}
+
+/// So many lines of what is in a pipe.
+fn read_lines(reader: &mut PipeReader, bytes: usize) -> Vec<String> {
+    let mut text = vec![0; bytes];
+    reader.read_exact(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap().replace(STAMP, "");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_stream_that_nobody_reads_stops_nobody_and_what_it_lacks_is_told() {
+    const LINES: usize = 5000;
+    let folder = Folder::new("unread");
+    let ((mut reader, output), (error_reader, error)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    let system = Piped { output, error };
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut surroundings = Surroundings {
+        args: Vec::new(),
+        stdout: &mut stdout,
+        stdout_is_terminal: false,
+        stderr: &mut stderr,
+        system: &system,
+    };
+    let mut report = Report::new(&mut surroundings);
+    let config = to_file(folder.file());
+    let mut log = Log::open(&mut report, &config, super::Console::Foreground).unwrap();
+    let line = "a line that nobody reads";
+    for _ in 0..LINES {
+        log.line(NOW, Severity::Notice, line);
+    }
+    let told = "[warning] nobody reads standard output: lines are missing there\n";
+    let text = folder.text().replace(STAMP, "");
+    assert_eq!(text.matches(line).count(), LINES);
+    assert_eq!(text.matches(told).count(), 1);
+    let whole = format!("{STAMP}[notice] {line}\n").len();
+    // A page of the pipe that is not full may have no room for a whole line.
+    let taken = read_lines(&mut reader, 15 * 4096 / whole * whole).len();
+    log.line(NOW, Severity::Notice, "the next");
+    let text = folder.text().replace(STAMP, "");
+    let missing = text.lines().last().unwrap().strip_prefix("[warning] ").unwrap();
+    let missing = missing.strip_suffix(" lines are missing in standard output").unwrap();
+    let missing: usize = missing.parse().unwrap();
+    drop(log);
+    drop(system);
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!(taken + rest.matches(line).count() + missing, LINES);
+    assert!(rest.ends_with("[notice] the next\n"), "{rest}");
+    let said = io::read_to_string(error_reader).unwrap().replace(STAMP, "");
+    assert!(said.starts_with(told) && said.lines().count() == 2, "{said}");
+    assert_eq!((stdout.len(), stderr.len()), (0, 0));
+}
+
+#[test]
+fn a_stream_whose_reader_is_gone_is_given_up_and_that_is_said_once() {
+    let folder = Folder::new("gone");
+    let ((reader, output), (_error_reader, error)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    drop(reader);
+    let system = Piped { output, error };
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut surroundings = Surroundings {
+        args: Vec::new(),
+        stdout: &mut stdout,
+        stdout_is_terminal: false,
+        stderr: &mut stderr,
+        system: &system,
+    };
+    let mut report = Report::new(&mut surroundings);
+    let config = to_file(folder.file());
+    let mut log = Log::open(&mut report, &config, super::Console::Foreground).unwrap();
+    for second in 0..100 {
+        log.line(NOW.after(Duration::from_secs(second)), Severity::Notice, "line");
+    }
+    let told = "[ERROR] can't write standard output: Broken pipe\n";
+    let text = folder.text().replace(STAMP, "");
+    assert_eq!((text.matches(told).count(), text.lines().count()), (1, 101));
 }

@@ -1,0 +1,76 @@
+//! The standard streams as a place of the log. Nothing waits for who reads them.
+
+use std::io;
+
+use ctsync::time::Instant;
+use sys::console::Console;
+
+use super::Trouble;
+use super::lines::{Flushed, Lines};
+use crate::report::{Report, Severity};
+use crate::surroundings::{StandardStream, System};
+
+/// How one of them is reached.
+#[derive(Debug)]
+enum Way {
+    /// By the report, which waits: where the surroundings have no other.
+    Report,
+    /// Without waiting.
+    Quick(Lines<Console>),
+    /// Its reader is gone for ever.
+    Closed,
+}
+
+/// Both of them.
+#[derive(Debug)]
+pub(super) struct Streams {
+    output: Way,
+    error: Way,
+}
+
+impl Streams {
+    pub(super) fn open(system: &dyn System) -> Self {
+        let way = |stream| {
+            system.console(stream).map_or(Way::Report, |console| Way::Quick(Lines::new(console)))
+        };
+        Self { output: way(StandardStream::Output), error: way(StandardStream::Error) }
+    }
+
+    /// Prints a line on the stream of its severity. [`Self::flush`] follows.
+    pub(super) fn push(&mut self, report: &mut Report<'_>, severity: Severity, line: &[u8]) {
+        let way = match severity {
+            Severity::Info | Severity::Notice => &mut self.output,
+            Severity::Warning | Severity::Error => &mut self.error,
+        };
+        match way {
+            Way::Report => report.print(severity, line),
+            Way::Quick(lines) => lines.push(line),
+            Way::Closed => {}
+        }
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn flush(&mut self, now: Instant) -> [Option<Trouble>; 2] {
+        let output = self.output.flush(now, "standard output");
+        [output, self.error.flush(now, "standard error")]
+    }
+}
+
+impl Way {
+    fn flush(&mut self, now: Instant, name: &str) -> Option<Trouble> {
+        let Self::Quick(lines) = self else { return None };
+        let flushed = lines.flush(now);
+        let kind = "failed writes of a stream";
+        if let Flushed::Failed(error) = &flushed {
+            match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    let text = format!("nobody reads {name}: lines are missing there");
+                    return Some(Trouble { kind: Some(kind), severity: Severity::Warning, text });
+                }
+                io::ErrorKind::BrokenPipe => *self = Self::Closed,
+                _ => {}
+            }
+        }
+        Trouble::of(kind, &flushed, || name.to_owned())
+    }
+}
