@@ -1,7 +1,7 @@
 //! One client of the control socket, without I/O: the bytes of its request go in, those of the answer come out.
 //!
 //! A request is four bytes and may come in pieces; what follows them is not read. The answer is a bounded buffer that is
-//! filled while it is sent. Bounds: [`REQUEST_TIME`], [`STALL_TIME`], [`FULL_BYTES`] and one more text.
+//! filled while it is sent. Bounds: [`REQUEST_TIME`], [`STALL_TIME`], [`HURRY_TIME`], [`FULL_BYTES`] and one more text.
 
 use ctsync::time::{Duration, Instant};
 
@@ -10,6 +10,9 @@ pub const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// A client takes something of its answer in this time, or is given up.
 pub const STALL_TIME: Duration = Duration::from_secs(60);
+
+/// The same while others wait for the end of its answer.
+pub const HURRY_TIME: Duration = Duration::from_secs(2);
 
 /// From here on a buffer takes no further text.
 pub const FULL_BYTES: usize = 256 * 1024;
@@ -28,8 +31,8 @@ pub enum Received {
 
 #[derive(Debug)]
 enum State {
-    /// The request is awaited until then.
-    Asking { code: [u8; 4], len: usize, until: Instant },
+    /// The request is awaited since then.
+    Asking { code: [u8; 4], len: usize, since: Instant },
     /// The answer is made and sent.
     Answering { answer: Answer, is_finished: bool },
 }
@@ -40,21 +43,21 @@ struct Answer {
     bytes: Vec<u8>,
     /// So many of them are sent.
     sent: usize,
-    /// When the client is given up. Set while something waits to be sent.
-    until: Option<Instant>,
+    /// When the client took something for the last time. Set while something waits to be sent.
+    since: Option<Instant>,
 }
 
 /// A client between its connection and its end.
 #[derive(Debug)]
 pub struct Conversation {
     state: State,
+    is_hurried: bool,
 }
 
 impl Conversation {
     /// A client that has come now.
     pub fn new(now: Instant) -> Self {
-        let until = now.after(REQUEST_TIME);
-        Self { state: State::Asking { code: [0; 4], len: 0, until } }
+        Self { state: State::Asking { code: [0; 4], len: 0, since: now }, is_hurried: false }
     }
 
     /// Where the next bytes of the request are to be put; empty when it is complete. [`Self::received`] follows.
@@ -131,9 +134,9 @@ impl Conversation {
         if answer.pending() == 0 {
             answer.bytes.clear();
             answer.sent = 0;
-            answer.until = None;
-        } else if count > 0 || answer.until.is_none() {
-            answer.until = Some(now.after(STALL_TIME));
+            answer.since = None;
+        } else if count > 0 || answer.since.is_none() {
+            answer.since = Some(now);
         }
     }
 
@@ -143,12 +146,27 @@ impl Conversation {
             if answer.pending() == 0)
     }
 
+    /// Others wait for the end of the answer: from now on the client has less time to take something of it.
+    pub fn hurry(&mut self) {
+        self.is_hurried = true;
+    }
+
+    /// Since when the client is waited for. `None` while it waits.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match &self.state {
+            State::Asking { since, .. } => Some(*since),
+            State::Answering { answer, .. } => answer.since,
+        }
+    }
+
     /// When the client is given up, if nothing happens.
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.state {
-            State::Asking { until, .. } => Some(*until),
-            State::Answering { answer, .. } => answer.until,
-        }
+        let time = match &self.state {
+            State::Asking { .. } => REQUEST_TIME,
+            State::Answering { .. } if self.is_hurried => HURRY_TIME,
+            State::Answering { .. } => STALL_TIME,
+        };
+        Some(self.idle_since()?.after(time))
     }
 }
 
@@ -241,6 +259,20 @@ mod tests {
         assert_eq!(conversation.deadline(), Some(first.after(STALL_TIME)));
         conversation.sent(first, 7);
         assert_eq!(conversation.deadline(), None);
+    }
+
+    #[test]
+    fn a_client_for_which_others_wait_is_given_up_sooner() {
+        let mut conversation = asked();
+        conversation.writer().unwrap().extend_from_slice(b"text");
+        conversation.sent(START, 0);
+        conversation.hurry();
+        let first = START.after(HURRY_TIME);
+        assert_eq!(conversation.deadline(), Some(first));
+        conversation.sent(first, 1);
+        assert_eq!(conversation.deadline(), Some(first.after(HURRY_TIME)));
+        conversation.sent(first, 3);
+        assert_eq!((conversation.deadline(), conversation.idle_since()), (None, None));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The answering side of the control socket.
 //!
 //! Nothing here blocks, and no client can stall the daemon or another client: at most [`CLIENTS_MAX`] are served at a
-//! time, the others wait in the backlog; each has the bounds of a [`Conversation`]. Who hangs up is forgotten.
+//! time, the others wait in the backlog; each has the bounds of a [`Conversation`]. When all places are taken, the client that
+//! has been waited for longest gives its place to the next one, but not before [`GRACE`]. Who hangs up is forgotten.
 //!
 //! In each turn of the loop: [`Server::on_ready`] for what is ready, which gives requests; the answers are written while
 //! clients are [`Server::hungry`]; then [`Server::settle`] sends. While a client is hungry and its answer is not complete,
@@ -20,6 +21,9 @@ use crate::wake::{ClientId, Wake};
 
 /// Clients that are served at a time.
 pub const CLIENTS_MAX: usize = 64;
+
+/// A client that neither reads nor asks keeps its place so long, whoever else wants it.
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// Clients that are accepted in one turn.
 const ACCEPTED_A_TURN: usize = 16;
@@ -159,6 +163,13 @@ impl Server {
         self.clients.iter().any(|found| found.id == client && !found.is_gone)
     }
 
+    /// Others wait for the end of this client's answer: it is given up soon if it does not read.
+    pub fn hurry(&mut self, client: ClientId) {
+        if let Some(client) = self.find(client) {
+            client.conversation.hurry();
+        }
+    }
+
     /// The answer is complete. The stream is closed when it is sent.
     pub fn finish(&mut self, client: ClientId) {
         if let Some(client) = self.find(client) {
@@ -179,13 +190,16 @@ impl Server {
         }
         // A stream that is closed leaves the poller by itself.
         self.clients.retain(|client| !client.is_gone);
-        self.wait_for_clients(poller);
+        self.wait_for_clients(now, poller);
     }
 
     /// When [`Self::on_deadline`] is to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
         let of_clients = self.clients.iter().filter_map(|client| client.conversation.deadline());
-        of_clients.chain(self.paused_until).min()
+        // Until then nobody looks whether others want to come in.
+        let is_full = !self.accepts && self.paused_until.is_none();
+        let place = self.most_idle().filter(|_| is_full).map(|(_, since)| since.after(GRACE));
+        of_clients.chain(self.paused_until).chain(place).min()
     }
 
     /// Time has passed: gives up the clients that do not send a request, or do not read. [`Self::settle`] removes them.
@@ -209,7 +223,7 @@ impl Server {
 
     fn accept(&mut self, now: Instant, poller: &Poller, asked: &mut Vec<Asked>) {
         for _ in 0..ACCEPTED_A_TURN {
-            if self.clients.len() >= CLIENTS_MAX {
+            if !self.has_place(now) {
                 return;
             }
             match self.socket.listener().accept() {
@@ -249,7 +263,38 @@ impl Server {
         let mut client =
             Client { id, stream, conversation, interest, is_blocked: false, is_gone: false };
         self.read_failed += u64::from(client.read(asked).is_err());
+        self.make_place();
         self.clients.push(client);
+    }
+
+    /// Whether one more client can be taken in, perhaps in the place of another.
+    fn has_place(&self, now: Instant) -> bool {
+        let is_idle = |(_, since): (usize, Instant)| since.after(GRACE) <= now;
+        self.clients.len() < CLIENTS_MAX || self.most_idle().is_some_and(is_idle)
+    }
+
+    /// If all places are taken, the client that has been waited for longest gives up its own.
+    fn make_place(&mut self) {
+        if self.clients.len() >= CLIENTS_MAX
+            && let Some((place, _)) = self.most_idle()
+        {
+            let client = self.clients.swap_remove(place);
+            self.read_failed += u64::from(client.conversation.is_asking() && !client.is_gone);
+        }
+    }
+
+    /// The place of the client that has been waited for longest, and since when.
+    fn most_idle(&self) -> Option<(usize, Instant)> {
+        let idle = |(place, client): (usize, &Client)| {
+            // One that is gone has left its place already.
+            let since = if client.is_gone {
+                Some(Instant::default())
+            } else {
+                client.conversation.idle_since()
+            };
+            Some((place, since?))
+        };
+        self.clients.iter().enumerate().filter_map(idle).min_by_key(|(_, since)| *since)
     }
 
     /// A number that no client has.
@@ -264,8 +309,8 @@ impl Server {
     }
 
     /// New clients are waited for while they can be taken.
-    fn wait_for_clients(&mut self, poller: &Poller) {
-        let accepts = self.clients.len() < CLIENTS_MAX && self.paused_until.is_none();
+    fn wait_for_clients(&mut self, now: Instant, poller: &Poller) {
+        let accepts = self.has_place(now) && self.paused_until.is_none();
         if accepts == self.accepts {
             return;
         }

@@ -365,6 +365,89 @@ fn a_hundred_clients_at_once_are_all_answered() {
     }
 }
 
+/// A server whose places are all taken, by clients that ask for something or say nothing.
+fn crowded(name: &str, code: Option<i32>) -> (Daemon, Vec<UnixStream>, Vec<Asked>) {
+    let mut daemon = Daemon::new(name);
+    let (mut streams, mut asked) = (Vec::new(), Vec::new());
+    for _ in 0..CLIENTS_MAX {
+        let mut stream = daemon.connect();
+        if let Some(code) = code {
+            ask(&mut stream, code);
+        }
+        streams.push(stream);
+        asked.extend(daemon.turn());
+    }
+    assert_eq!(daemon.server.clients.len(), CLIENTS_MAX);
+    (daemon, streams, asked)
+}
+
+/// An operator comes and waits no longer than the grace of the others.
+fn is_served_after_the_grace(daemon: &mut Daemon) {
+    let mut operator = daemon.connect();
+    ask(&mut operator, 21);
+    assert_eq!(daemon.turn(), []);
+    let due = daemon.server.next_deadline().unwrap();
+    assert!(due <= daemon.now.after(GRACE));
+    daemon.pass(due.since(daemon.now));
+    let asked = daemon.next_request();
+    assert_eq!(asked.code, 21);
+    daemon.settle();
+    assert_eq!(daemon.server.clients.len(), CLIENTS_MAX);
+    daemon.server.write(asked.client, b"text");
+    daemon.server.finish(asked.client);
+    daemon.settle();
+    assert_eq!(rest(operator), "text");
+}
+
+#[test]
+fn clients_that_say_nothing_give_their_places_to_others() {
+    let (mut daemon, streams, _) = crowded("mute", None);
+    is_served_after_the_grace(&mut daemon);
+    assert_eq!(daemon.server.read_failed(), 1);
+    // The first one had been waited for longest.
+    assert_eq!(rest(streams.into_iter().next().unwrap()), "");
+    // There is room for one more at once.
+    let mut next = daemon.connect();
+    ask(&mut next, 29);
+    assert_eq!(daemon.next_request().code, 29);
+}
+
+#[test]
+fn clients_that_never_read_give_their_places_to_others() {
+    let (mut daemon, _streams, asked) = crowded("deaf", Some(16));
+    for Asked { client, .. } in asked {
+        while daemon.server.room(client) > 0 {
+            daemon.server.write(client, &[b'x'; 8192]);
+            daemon.settle();
+        }
+    }
+    is_served_after_the_grace(&mut daemon);
+    // All others have had their time: each gives way at once.
+    let mut streams: Vec<UnixStream> = (0..CLIENTS_MAX).map(|_| daemon.connect()).collect();
+    for stream in &mut streams {
+        ask(stream, 46);
+        assert_eq!(daemon.next_request().code, 46);
+        daemon.settle();
+    }
+    assert_eq!(daemon.server.clients.len(), CLIENTS_MAX);
+    assert_eq!(daemon.server.read_failed(), 0);
+}
+
+#[test]
+fn clients_that_are_waiting_for_their_answers_keep_their_places() {
+    let (mut daemon, _streams, asked) = crowded("waiting", Some(46));
+    let mut other = daemon.connect();
+    ask(&mut other, 21);
+    assert_eq!(daemon.turn(), []);
+    assert_eq!(daemon.server.next_deadline(), None);
+    daemon.pass(Duration::from_secs(100));
+    assert_eq!(daemon.turn(), []);
+    assert!(asked.iter().all(|asked| daemon.server.is_waiting(asked.client)));
+    daemon.server.finish(asked[7].client);
+    daemon.settle();
+    assert_eq!(daemon.next_request().code, 21);
+}
+
 #[test]
 fn a_living_daemon_keeps_its_socket_and_a_dead_one_does_not() {
     let daemon = Daemon::new("taken");
