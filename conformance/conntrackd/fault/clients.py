@@ -8,10 +8,13 @@ import subprocess
 import time
 
 import pair
-from .bench import RUNTIME, SOON_S
+from .bench import FLUSH_EXTERNAL, REQUEST, RUNTIME, SOON_S
+from pair import Failure
 
 FLOWS = 50_000
 CROWD = 100
+# An operator who waits longer would not know what to do. Clients that do nothing are given up after 10 s or a minute.
+OPERATOR_S = 8
 
 
 def client(nodes, node, code=None, buffer=None):
@@ -119,6 +122,54 @@ def half_requests_and_crowds(nodes, check):
     check("crowds leave the nodes alike", nodes.alike, spoil=nodes.part)
 
 
+def crowds_that_stay(nodes, check):
+    """More clients than there are places, who never ask or never read: an operator is answered all the same."""
+    nodes.begin()
+    nodes.make(range(20_000))
+    check("first both are alike", nodes.alike, spoil=nodes.part)
+    for kind, code in (("never ask", None), ("never read", pair.INTERNAL)):
+        crowd = [client(nodes, "a", code, 1) for _ in range(CROWD)]
+        texts = []
+        with contextlib.suppress(Failure):
+            texts.append(nodes.ask("a", pair.STATISTICS, OPERATOR_S))
+        check(
+            f"a hundred clients that {kind} and stay: an operator is answered",
+            lambda: "cache internal" in "".join(texts),
+            0,
+            spoil=texts.clear,
+        )
+        for connection in crowd:
+            connection.close()
+    check("crowds that stay leave the nodes alike", nodes.alike, spoil=nodes.part)
+
+
+def client_that_does_not_read_the_kernel(nodes, check):
+    """Without internal cache a list comes from the kernel: a client that does not read it delays nobody for long."""
+    nodes.begin(mode="NOTRACK", a={"settings": "DisableInternalCache on"})
+    nodes.make(range(FLOWS))
+    check("no internal cache: the flows of a reach b", nodes.alike_outside, spoil=nodes.part)
+    deaf = [client(nodes, "a", pair.INTERNAL, 1) for _ in range(20)]
+    time.sleep(0.3)
+    nodes.ask("b", FLUSH_EXTERNAL)
+    start = time.monotonic()
+    nodes.ask("b", REQUEST)
+    check(
+        "no internal cache, clients that do not read: the peer gets all it asks for",
+        nodes.alike_outside,
+        spoil=lambda: nodes.cut() or nodes.make([60_000_000]),
+    )
+    waited = [time.monotonic() - start]
+    check(
+        # They are given up after a minute if nobody waits for them.
+        "no internal cache, clients that do not read: soon",
+        lambda: sum(waited) < OPERATOR_S or waited,
+        0,
+        spoil=lambda: waited.append(OPERATOR_S),
+    )
+    for connection in deaf:
+        connection.close()
+
+
 def killed_committer(nodes, check):
     """The client of a commit dies; the commit goes on to its end, and the next one is not refused."""
     nodes.begin()
@@ -147,4 +198,10 @@ def killed_committer(nodes, check):
     )
 
 
-SCENARIOS = [clients_that_do_not_read, half_requests_and_crowds, killed_committer]
+SCENARIOS = [
+    clients_that_do_not_read,
+    half_requests_and_crowds,
+    crowds_that_stay,
+    client_that_does_not_read_the_kernel,
+    killed_committer,
+]

@@ -459,6 +459,9 @@ impl<'r, 'a> Daemon<'r, 'a> {
             if context.kernel.dump.deadline().is_some_and(|due| now >= due) {
                 mode.begin_dump(context);
             }
+            if let Some(client) = context.kernel.dump.client_in_the_way() {
+                context.control.hurry(client);
+            }
             let is_awaited = mode.has_room_for_dump(context);
             failed = context.kernel.await_dump(context.poller, is_awaited).err();
         });

@@ -1,6 +1,6 @@
 //! Reading all of a table, one datagram a turn.
 //!
-//! One dump runs at a time; the others wait in the order in which they were asked for. A datagram holds at most 32 KiB,
+//! One dump runs at a time; the others wait in the order in which they were asked for, those for clients behind the rest. A datagram holds at most 32 KiB,
 //! that is some 150 flows. A dump that fails is begun again after a pause, which grows from a second to a minute. What is
 //! left of a broken dump on the socket is passed over by its number, and until it has come to its end the kernel refuses
 //! the next one (`EBUSY`), which is a failure like others.
@@ -23,6 +23,7 @@ use flow::{FlowRead, Status};
 use sys::netlink::{OpenError, Socket};
 
 use super::events::with_subject;
+use crate::wake::ClientId;
 use jobs::Jobs;
 
 pub use jobs::{Asked, Job, MOST_JOBS, Purpose};
@@ -131,6 +132,14 @@ impl<T: PollTransport> Dump<T> {
     /// The dump that runs.
     pub fn running(&self) -> Option<Job> {
         self.running.as_ref().map(|running| running.job)
+    }
+
+    /// The client for which the dump is that runs, while others wait.
+    pub fn client_in_the_way(&self) -> Option<ClientId> {
+        match self.running()?.purpose {
+            Purpose::Print(client) if !self.jobs.is_empty() => Some(client),
+            _ => None,
+        }
     }
 
     /// When [`Dump::begin`] has something to do; a time that is past means now.

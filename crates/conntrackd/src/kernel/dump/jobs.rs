@@ -47,7 +47,8 @@ pub enum Asked {
     Refused,
 }
 
-/// Dumps that wait, in the order in which they were asked for.
+/// Dumps that wait, in the order in which they were asked for, but those for clients behind all others: a client may read as
+/// slowly as it likes.
 #[derive(Debug, Default)]
 pub(super) struct Jobs(VecDeque<Job>);
 
@@ -59,7 +60,10 @@ impl Jobs {
         } else if matches!(job.purpose, Purpose::Print(_)) && self.0.len() >= MOST_JOBS {
             Asked::Refused
         } else {
-            self.0.push_back(job);
+            let is_for_client = |job: &Job| matches!(job.purpose, Purpose::Print(_));
+            let first_client = self.0.iter().position(is_for_client);
+            let place = first_client.filter(|_| !is_for_client(&job)).unwrap_or(self.0.len());
+            self.0.insert(place, job);
             Asked::Waits
         }
     }
@@ -105,5 +109,24 @@ mod tests {
         jobs.forget(job(Purpose::Print(ClientId(0))));
         jobs.forget(job(Purpose::Print(ClientId(1))));
         assert_eq!(jobs.ask(job(Purpose::Print(ClientId(1000)))), Asked::Waits);
+    }
+
+    #[test]
+    fn dumps_for_clients_come_behind_all_others() {
+        let mut jobs = Jobs::default();
+        let job = |purpose| Job { purpose, table: Table::Flows };
+        let asked = [
+            Purpose::Flush,
+            Purpose::Print(ClientId(1)),
+            Purpose::Print(ClientId(2)),
+            Purpose::AfterOverrun,
+            Purpose::Bulk,
+        ];
+        for purpose in asked {
+            assert_eq!(jobs.ask(job(purpose)), Asked::Waits);
+        }
+        let [flush, first, second, overrun, bulk] = asked;
+        let taken = std::iter::from_fn(|| jobs.take()).map(|job| job.purpose);
+        assert_eq!(taken.collect::<Vec<_>>(), [flush, overrun, bulk, first, second]);
     }
 }

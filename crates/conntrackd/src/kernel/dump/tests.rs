@@ -231,6 +231,19 @@ fn equal_dumps_that_wait_are_one_and_those_that_wait_are_bounded() {
 }
 
 #[test]
+fn a_client_is_in_the_way_of_those_that_wait_for_the_end_of_its_dump() {
+    let mut dump = dump([]);
+    let job = |purpose| Job { purpose, table: Table::Flows };
+    let client = ClientId(7);
+    assert_eq!(dump.ask(job(Purpose::Print(client))), Asked::Waits);
+    assert_eq!(dump.client_in_the_way(), None);
+    assert!(matches!(dump.begin(at(1)), Step::Began(_)));
+    assert_eq!(dump.client_in_the_way(), None);
+    assert_eq!(dump.ask(job(Purpose::Bulk)), Asked::Waits);
+    assert_eq!(dump.client_in_the_way(), Some(client));
+}
+
+#[test]
 fn a_whole_dump_is_waited_for() {
     let parts = [entry(1, 1, MULTI), entry(1, 2, MULTI), done(1)];
     let mut count = 0;
