@@ -110,10 +110,17 @@ def garbage_and_lies(nodes, check):
     nodes.begin()
     nodes.make(range(5_000))
     before = {node: nodes.resident_kib(node) for node in pair.NODES}
+    with Flood("a", garbage(chance)), Flood("b", garbage(chance)), Traffic(nodes, first=10_000):
+        time.sleep(FLOOD_S / 2)
+    check(
+        "garbage at full rate: a's internal cache and b's external one are a's kernel's table afterwards",
+        nodes.alike, spoil=nodes.part, why=lambda: nodes.ask("b", pair.NETWORK) + nodes.log("b")[-600:],
+    )  # fmt: skip
     refused = {node: nodes.refused(node) for node in pair.NODES}
+    to = {"a": hostile(chance), "b": garbage(chance) + lies(chance)}
     start = time.monotonic()
-    with Flood("a", hostile(chance)) as to_a, Flood("b", garbage(chance) + lies(chance)) as to_b:
-        with Traffic(nodes, first=10_000):
+    with Flood("a", to["a"]) as to_a, Flood("b", to["b"]) as to_b:
+        with Traffic(nodes, first=1_000_000):
             time.sleep(FLOOD_S / 2)
             # The rate is what the system carries; less would be no flood.
             rates = [flood.sent / (time.monotonic() - start) for flood in (to_a, to_b)]
@@ -147,7 +154,15 @@ def garbage_and_lies(nodes, check):
             spoil=lambda: before.update({node: -GROWTH_KIB}),
         )
     check(
-        "hostile datagrams: a's internal cache and b's external one are a's kernel's table afterwards",
+        "hostile datagrams: a's internal cache is its kernel's table afterwards",
+        lambda: nodes.cache("a", pair.INTERNAL) == nodes.kernel("a"),
+        spoil=lambda: nodes.halt("a"),
+    )
+    # A liar can acknowledge to a what b has not got.
+    nodes.ask("b", FLUSH_EXTERNAL)
+    nodes.ask("b", REQUEST)
+    check(
+        "hostile datagrams: b's external cache is that too with -f external, then -n",
         nodes.alike, spoil=nodes.part, why=lambda: nodes.ask("b", pair.NETWORK) + nodes.log("b")[-600:],
     )  # fmt: skip
     for node in pair.NODES:
