@@ -103,7 +103,12 @@ impl<M: Copy + PartialEq> Names<M> {
         while bits != 0 {
             let index = usize::try_from(bits.trailing_zeros()).ok()?;
             let option = self.options.get(index)?;
-            if option.name.as_bytes() == name {
+            let candidate = option.name.as_bytes();
+            // Looking at both ends first saves most of the comparisons.
+            if candidate.first() == name.first()
+                && candidate.last() == name.last()
+                && candidate == name
+            {
                 return Some(option);
             }
             bits &= bits - 1;
@@ -204,13 +209,18 @@ impl<'w, W: AsRef<OsStr>> Getopt<'w, W> {
         word: &OsStr,
         name: &'w [u8],
     ) -> Result<Found<'w, M>, GrammarError> {
-        let end = name.iter().position(|byte| *byte == b'=');
-        let (name, attached) = match end.and_then(|end| name.split_at_checked(end)) {
-            Some((name, value)) => (name, value.split_first().map(|(_, value)| value)),
-            None => (name, None),
-        };
         let unknown = || GrammarError::UnknownOption(word.to_owned());
-        let option = find_long(options, name).ok_or_else(unknown)?;
+        // A whole name is the common case, and has no `=`.
+        let (option, attached) = if let Some(option) = find_exact(options, name) {
+            (option, None)
+        } else {
+            let end = name.iter().position(|byte| *byte == b'=');
+            let (name, attached) = match end.and_then(|end| name.split_at_checked(end)) {
+                Some((name, value)) => (name, value.split_first().map(|(_, value)| value)),
+                None => (name, None),
+            };
+            (find_long(options, name).ok_or_else(unknown)?, attached)
+        };
         let value = match (option.argument, attached) {
             (ArgumentKind::None, Some(_)) => return Err(unknown()),
             (ArgumentKind::None | ArgumentKind::NextWord, None) => None,
@@ -263,15 +273,23 @@ impl<'w, W: AsRef<OsStr>> Getopt<'w, W> {
     }
 }
 
-/// The option of an exact name, else the one that the abbreviation stands for if all candidates are alike.
-fn find_long<'t, M: Copy + PartialEq>(
+/// The option of an exact name.
+fn find_exact<'t, M: Copy + PartialEq>(
     [always, of_protocol]: [&'t Names<M>; 2],
     name: &[u8],
 ) -> Option<&'t LongOption<M>> {
-    if let Some(exact) = always.exact(name).or_else(|| of_protocol.exact(name)) {
+    always.exact(name).or_else(|| of_protocol.exact(name))
+}
+
+/// The option of an exact name, else the one that the abbreviation stands for if all candidates are alike.
+fn find_long<'t, M: Copy + PartialEq>(
+    options: [&'t Names<M>; 2],
+    name: &[u8],
+) -> Option<&'t LongOption<M>> {
+    if let Some(exact) = find_exact(options, name) {
         return Some(exact);
     }
-    let options = always.options.iter().chain(&of_protocol.options);
+    let options = options.into_iter().flat_map(|names| &names.options);
     let mut candidates = options.filter(|option| option.name.as_bytes().starts_with(name));
     let first = candidates.next()?;
     candidates

@@ -49,6 +49,9 @@ impl LabelOptions {
         system: &dyn System,
         stderr: &mut dyn Write,
     ) -> Result<Self, UsageError> {
+        if !options.wants_labels() && !options.output.is_json() {
+            return Ok(Self::default());
+        }
         let path = Path::new(options.labelmap.as_deref().unwrap_or(DEFAULT_FILE.as_ref()));
         let map = match names_are_needed(options) {
             true => load(path, system, stderr),

@@ -11,7 +11,7 @@ pub use address::{Network, PrefixLen, parse_address, split_prefix};
 pub use list::{EventMask, OutputFlags, StatusList};
 pub use nat::NatFilter;
 
-pub(crate) use address::dotted_quad;
+pub(crate) use address::plain_address;
 pub(crate) use list::{parse_events, parse_output, parse_status};
 pub(crate) use nat::split_nat;
-pub(crate) use number::{decimal, decimal_or_hex, masked_mark, strtoul};
+pub(crate) use number::{decimal, decimal_or_hex, few_digits, masked_mark, strtoul};

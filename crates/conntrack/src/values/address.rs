@@ -101,8 +101,13 @@ pub fn parse_address(text: &str) -> Option<IpAddr> {
     dotted_quad(text.as_bytes()).or_else(|| parse_ipv4(text)).map(IpAddr::from)
 }
 
+/// An address in the form that nearly all have, without a prefix length; `None` says nothing.
+pub(crate) fn plain_address(text: &[u8]) -> Option<IpAddr> {
+    dotted_quad(text).map(IpAddr::from).or_else(|| eight_groups(text).map(IpAddr::from))
+}
+
 /// An IPv4 address of four decimal numbers without leading zeros, which nearly all are; `None` says nothing.
-pub(crate) fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
+fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
     let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
     for byte in text {
         match byte {

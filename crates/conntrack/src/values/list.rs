@@ -171,8 +171,9 @@ fn items(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut at = Some(text);
     std::iter::from_fn(move || {
         let rest = at?;
-        let (item, next) = match rest.split_once(',') {
-            Some((item, next)) => (item, Some(next)),
+        let comma = rest.bytes().position(|byte| byte == b',');
+        let (item, next) = match comma.and_then(|comma| rest.split_at_checked(comma)) {
+            Some((item, next)) => (item, next.get(1..)),
             None => (rest, None),
         };
         at = next;

@@ -35,6 +35,16 @@ pub(crate) fn decimal_or_hex<T: TryFrom<u64>>(text: &str) -> Option<T> {
     }
 }
 
+/// The same of one to nine decimal digits, which nearly all are; `None` says nothing.
+pub(crate) fn few_digits(text: &[u8]) -> Option<u32> {
+    if !(1..=9).contains(&text.len()) {
+        return None;
+    }
+    text.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    })
+}
+
 /// `VALUE` or `VALUE/MASK`, 32 bits each, as [`strtoul`] reads them.
 pub(crate) fn masked_mark(text: &str) -> Option<MaskedMark> {
     let (value, mask) = match text.split_once('/') {
@@ -55,7 +65,21 @@ fn digits_of(text: &str, radix: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decimal, decimal_or_hex, masked_mark, strtoul};
+    use proptest::prelude::*;
+
+    use super::{decimal, decimal_or_hex, few_digits, masked_mark, strtoul};
+
+    proptest! {
+        #[test]
+        fn few_digits_are_the_number_that_they_are_otherwise(text in "[0-9]{0,11}|[0-9x+]{0,5}") {
+            if let Some(number) = few_digits(text.as_bytes()) {
+                prop_assert_eq!(Some(number), decimal_or_hex::<u32>(&text));
+                prop_assert_eq!(u16::try_from(number).ok(), decimal_or_hex::<u16>(&text));
+            } else {
+                prop_assert!(decimal::<u32>(&text).is_none_or(|_| text.len() > 9));
+            }
+        }
+    }
 
     #[test]
     fn strtoul_knows_bases_blanks_and_signs() {
