@@ -73,9 +73,18 @@ fn questions(stage: &Stage) -> Vec<(u8, bool)> {
 #[test]
 fn a_protocol_is_asked_for_in_each_family_and_its_flows_are_shown_once() {
     let mut stage = Stage::new([udp(1), udp_v6(2)]);
+    stage.kernel.claim_many_flows();
     let lines = udp_line(1) + &udp_v6_line(2);
     stage.run("-L -p udp").is(0, &lines, &closing(2, "shown"));
     assert_eq!(questions(&stage), [(2, true), (10, true)]);
+}
+
+#[test]
+fn a_small_table_is_read_once() {
+    let mut stage = Stage::new([udp_v6(2), udp(1)]);
+    let lines = udp_v6_line(2) + &udp_line(1);
+    stage.run("-L -p udp").is(0, &lines, &closing(2, "shown"));
+    assert_eq!(questions(&stage), [(0, false)]);
 }
 
 #[test]
@@ -88,6 +97,7 @@ fn a_refused_filter_falls_back_to_the_whole_table() {
         ("-L -m 0", EOPNOTSUPP, &[(0, true), (0, false)]),
     ] {
         let mut stage = Stage::new([udp(1)]);
+        stage.kernel.claim_many_flows();
         stage.kernel.refuse(Ask::DumpFlows, errno);
         stage.run(line).is(0, &udp_line(1), &closing(1, "shown"));
         assert_eq!(questions(&stage), asked, "{line}");
@@ -103,6 +113,7 @@ fn a_refused_filter_falls_back_to_the_whole_table() {
 #[test]
 fn a_filter_that_is_refused_for_the_second_family_alone_shows_nothing_twice() {
     let mut stage = Stage::new([udp(1), udp_v6(2)]);
+    stage.kernel.claim_many_flows();
     stage.kernel.script(Ask::DumpFlows, [flows(&[1]), done()]);
     stage.kernel.refuse(Ask::DumpFlows, EINVAL);
     let lines = udp_line(1) + &udp_v6_line(2);
@@ -116,17 +127,19 @@ fn a_kernel_that_refuses_every_question_is_heard() {
     for (line, questions) in [("-L", 1), ("-L -f ipv4", 1), ("-L -p udp", 2), ("-L -p udp -m 1", 3)]
     {
         let mut stage = Stage::new([udp(1)]);
+        stage.kernel.claim_many_flows();
         for _ in 0..questions {
             stage.kernel.refuse(Ask::DumpFlows, EINVAL);
         }
         stage.run(line).is(1, "", &stderr);
     }
     let mut stage = Stage::new([udp(1)]);
+    stage.kernel.claim_many_flows();
     stage.kernel.refuse(Ask::DumpFlows, EPERM);
     assert_eq!(stage.run("-L -p udp").code, 1);
     assert_eq!(
         stage.kernel.asked(),
-        [Ask::DumpFlows],
+        [Ask::TableStatistics, Ask::DumpFlows],
         "another refusal is no matter of the filter"
     );
 }

@@ -68,7 +68,7 @@ struct State {
 
 impl FakeKernel {
     pub(crate) fn new(flows: impl IntoIterator<Item = Flow>, stdout: Pipe) -> Self {
-        let table = Table { flows: flows.into_iter().collect(), expectations: Vec::new() };
+        let table = Table { flows: flows.into_iter().collect(), ..Table::default() };
         let state = State {
             table,
             scripts: Vec::new(),
@@ -112,6 +112,11 @@ impl FakeKernel {
     /// The next request of this kind is refused.
     pub(crate) fn refuse(&self, ask: Ask, errno: i32) {
         self.script(ask, [Step::Datagram(vec![Part::Refusal(errno)])]);
+    }
+
+    /// The table has so many flows that each question to it is narrow.
+    pub(crate) fn claim_many_flows(&self) {
+        self.state.borrow_mut().table.said_entries = Some(1_000_000);
     }
 
     /// No socket can be had.

@@ -9,6 +9,8 @@ use super::{EEXIST, ENOENT};
 
 #[derive(Default)]
 pub(crate) struct Table {
+    /// What is said of their number.
+    pub(crate) said_entries: Option<u32>,
     pub(crate) flows: Vec<Flow>,
     pub(crate) expectations: Vec<Expectation>,
 }
@@ -45,6 +47,7 @@ impl Table {
             }
             Ask::TableStatistics => {
                 let entries = u32::try_from(self.flows.len()).unwrap();
+                let entries = self.said_entries.unwrap_or(entries);
                 one(Part::Content(0x0105, statistics(entries)))
             }
             Ask::GetExpectation => {
