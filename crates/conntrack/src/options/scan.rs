@@ -529,3 +529,52 @@ fn parse_role(text: &str) -> Result<DccpRole, UsageError> {
         .map(|(_, role)| role)
         .ok_or_else(|| UsageError::UnknownRole { text: text.into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Environment, Getopt, NO_NAMES, OptionId, Options, Scan};
+
+    const IDS: [OptionId; 8] = [
+        OptionId::Src,
+        OptionId::ReplyDst,
+        OptionId::MaskSrc,
+        OptionId::Timeout,
+        OptionId::OrigPortSrc,
+        OptionId::ReplyPortDst,
+        OptionId::TuplePortSrc,
+        OptionId::OrigKeySrc,
+    ];
+
+    fn with<T>(options: &mut Options, then: impl FnOnce(&mut Scan<'_, &str>) -> T) -> T {
+        let environment = Environment { posixly_correct: false, protocols: &Vec::new };
+        let words = Getopt::new(&[], false);
+        then(&mut Scan { words, options, protocol_options: &NO_NAMES, environment: &environment })
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_value_is_what_any_other_reading_makes_of_it(
+            id in prop::sample::select(&IDS[..]),
+            text in "[0-9]{0,7}|[0-9.]{7,15}|[0-9a-f:]{2,20}|([0-9]{1,3}\\.){3}[0-9]{1,3}|0x[0-9a-f]{1,4}",
+            after_ipv6 in any::<bool>(),
+        ) {
+            let mut plain = Options::default();
+            if after_ipv6 {
+                plain.family = Some(flow::Family::Ipv6);
+            }
+            let mut other = plain.clone();
+            let taken = with(&mut plain, |scan| scan.plain_value(id, text.as_bytes()));
+            if taken != Ok(false) {
+                let read = with(&mut other, |scan| scan.text_option(id, &text));
+                prop_assert_eq!(taken.map(|_| ()), read.clone());
+                if read.is_ok() {
+                    prop_assert_eq!(format!("{plain:?}"), format!("{other:?}"));
+                }
+            } else {
+                prop_assert_eq!(format!("{plain:?}"), format!("{other:?}"));
+            }
+        }
+    }
+}
