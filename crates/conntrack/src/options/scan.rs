@@ -566,13 +566,13 @@ mod tests {
             }
             let mut other = plain.clone();
             let taken = with(&mut plain, |scan| scan.plain_value(id, text.as_bytes()));
-            if taken != Ok(false) {
-                let read = with(&mut other, |scan| scan.text_option(id, &text));
-                prop_assert_eq!(taken.map(|_| ()), read.clone());
-                if read.is_ok() {
-                    prop_assert_eq!(format!("{plain:?}"), format!("{other:?}"));
-                }
-            } else {
+            if taken == Ok(false) {
+                prop_assert_eq!(format!("{plain:?}"), format!("{other:?}"));
+                return Ok(());
+            }
+            let read = with(&mut other, |scan| scan.text_option(id, &text));
+            prop_assert_eq!(taken.map(|_| ()), read.clone());
+            if read.is_ok() {
                 prop_assert_eq!(format!("{plain:?}"), format!("{other:?}"));
             }
         }
