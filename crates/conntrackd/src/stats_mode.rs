@@ -18,9 +18,10 @@ mod store;
 
 use ctsync::time::Instant;
 use ctsync::{CacheCounters, DumpMemory, Told};
-use flow::text::{LocalTime, plain};
+use flow::text::LocalTime;
 use flow::{Counters, Direction, EventKind, Flow, FlowRead};
 
+use crate::lines;
 use store::Store;
 pub use store::StoredFlow;
 
@@ -29,30 +30,10 @@ pub use store::StoredFlow;
 pub struct Now<'a> {
     /// Since some moment, for ages.
     pub instant: Instant,
-    /// Seconds since 1970, for the log.
+    /// Seconds since 1970.
     pub wall_s: u64,
-    /// The time zone of the log.
+    /// The time zone of what the log says of a flow.
     pub local: LocalTime<'a>,
-}
-
-/// A line of the log of flows. It is lent until the next call.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LogLine<'a> {
-    bytes: &'a [u8],
-    flow_at: usize,
-}
-
-impl<'a> LogLine<'a> {
-    /// For a file: time, tab, flow, newline.
-    pub fn for_file(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// For syslog, priority info: the flow alone.
-    pub fn for_syslog(&self) -> &'a [u8] {
-        let flow = self.bytes.get(self.flow_at..).unwrap_or_default();
-        flow.strip_suffix(b"\n").unwrap_or(flow)
-    }
 }
 
 /// Where a list of the flows goes on. It survives changes: a flow that stays is listed once.
@@ -62,8 +43,8 @@ pub struct Cursor(u32);
 /// What a step of [`StatsMode::purge`] came upon.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purged<'a> {
-    /// A flow that was not part of the dump. More may follow.
-    Flow(LogLine<'a>),
+    /// The text of a flow that was not part of the dump, as [`StatsMode::on_event`] gives it. More may follow.
+    Flow(&'a [u8]),
     /// Nothing among so many flows. More may follow.
     Nothing,
     /// Nothing at all is left to do.
@@ -103,13 +84,14 @@ impl StatsMode {
         }
     }
 
-    /// An event that the filter wants. A flow that ends leaves a line, if it was known.
+    /// An event that the filter wants. A flow that ends leaves a text for the log, if it was known: without time and line end,
+    /// and lent until the next call.
     pub fn on_event(
         &mut self,
         now: &Now<'_>,
         kind: EventKind,
         flow: &impl FlowRead,
-    ) -> Option<LogLine<'_>> {
+    ) -> Option<&[u8]> {
         let (fingerprint, known) = self.store.find(flow);
         self.memory.note_flow(fingerprint, kind, flow);
         match (kind, known) {
@@ -131,7 +113,7 @@ impl StatsMode {
                 // The event tells the rest of the timeout, which the line does not have.
                 let mut ended = Flow::copied_from(flow);
                 ended.timeout_s = None;
-                return Some(write_line(&mut self.line, now, &ended));
+                return Some(write_ended(&mut self.line, now, &ended));
             }
         }
         None
@@ -197,10 +179,10 @@ impl StatsMode {
             && let Some(flow) = self.store.flow(number)
         {
             self.purge = Some(number.saturating_add(1));
-            write_line(&mut self.line, now, &flow);
+            write_ended(&mut self.line, now, &flow);
             self.differed += 1;
             self.remove(number);
-            return Purged::Flow(line(&self.line));
+            return Purged::Flow(&self.line);
         }
         self.purge = (to < self.store.numbers()).then_some(to);
         if self.purge.is_some() { Purged::Nothing } else { Purged::Done }
@@ -289,27 +271,11 @@ impl StatsMode {
     }
 }
 
-/// Writes a line into the buffer.
-fn write_line<'a>(out: &'a mut Vec<u8>, now: &Now<'_>, flow: &impl FlowRead) -> LogLine<'a> {
+/// Writes what the log says of a flow that ended into the buffer.
+fn write_ended<'a>(out: &'a mut Vec<u8>, now: &Now<'_>, flow: &impl FlowRead) -> &'a [u8] {
     out.clear();
-    plain::write_ctime(out, (now.local)(now.wall_s));
-    out.push(b'\t');
-    let format = plain::Format {
-        layer3: false,
-        id: false,
-        times: Some(now.local),
-        labels: None,
-        now_s: &|| now.wall_s,
-    };
-    plain::write_flow(out, flow, &format);
-    out.push(b'\n');
-    line(out)
-}
-
-/// The line that is in the buffer. A time has no tab.
-fn line(bytes: &[u8]) -> LogLine<'_> {
-    let tab = bytes.iter().position(|byte| *byte == b'\t');
-    LogLine { bytes, flow_at: tab.map_or(0, |tab| tab.saturating_add(1)) }
+    lines::ended(out, flow, now.local, &|| now.wall_s);
+    out
 }
 
 #[cfg(test)]

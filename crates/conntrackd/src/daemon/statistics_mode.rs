@@ -91,7 +91,7 @@ impl<'a> StatisticsMode<'a> {
         let local = |second| system.civil_time(second);
         let time = time(now, system.now_s(), &local);
         if let Some(line) = state.on_event(&time, kind, flow) {
-            log.flow(|out| out.extend_from_slice(line.for_syslog()));
+            log.flow(|out| out.extend_from_slice(line));
         }
     }
 
@@ -157,7 +157,7 @@ impl<'a> StatisticsMode<'a> {
                 return;
             }
             match state.purge(&time, PURGE_STEP) {
-                Purged::Flow(line) => log.flow(|out| out.extend_from_slice(line.for_syslog())),
+                Purged::Flow(line) => log.flow(|out| out.extend_from_slice(line)),
                 Purged::Nothing => return,
                 Purged::Done => *is_purging = false,
             }

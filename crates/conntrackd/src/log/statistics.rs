@@ -35,7 +35,7 @@ impl<'a> StatisticsLog<'a> {
         self.file.is_some() || self.syslog.is_some()
     }
 
-    /// Adds the line of a flow; see [`lines::ended`](crate::lines::ended).
+    /// Adds the line of a flow that ended: the time comes before what is written here.
     pub fn flow(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.is_on() {
             flow_line(self.system, &mut self.stamp, &mut self.line, write);
