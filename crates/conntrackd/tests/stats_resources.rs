@@ -2,10 +2,6 @@
 //!
 //! One test in a program of its own, as it counts the allocations of the whole process.
 #![cfg(test)]
-#![expect(unsafe_code, reason = "an allocator that counts")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use conntrackd::stats_mode::{Now, StatsMode};
 use ctsync::time::Instant;
@@ -15,24 +11,7 @@ use flow::{
     AddressPair, Counters, EventKind, Flow, FlowId, HelperName, L4Key, Mark, PerDirection, Ports,
     ProtoInfo, Protocol, Status, TcpInfo, TcpState, Tuple,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `alloc` above, hence from the system's allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use sys::allocations::{self, Counting};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -90,11 +69,11 @@ fn a_warm_cache_allocates_nothing_and_is_small() {
         let bytes = mode.memory() / usize::try_from(FLOWS).unwrap();
         assert!(bytes <= most_bytes, "{bytes} bytes a flow");
         round(&mut mode, EventKind::Destroy);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = allocations::count();
         for kind in [EventKind::New, EventKind::Update, EventKind::Destroy] {
             round(&mut mode, kind);
         }
-        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+        assert_eq!(allocations::count() - before, 0);
         assert_eq!((lines, mode.flow_count()), (2 * FLOWS, 0));
     }
 }

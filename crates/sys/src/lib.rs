@@ -1,5 +1,6 @@
 //! System calls behind safe faces: the one crate that may contain `unsafe`. Where nix has such a face, it is used.
 
+pub mod allocations;
 pub mod append_file;
 pub mod console;
 pub mod datagram;

@@ -30,6 +30,15 @@ pub enum OpenError {
     Bind(io::Error),
 }
 
+impl From<OpenError> for io::Error {
+    /// For whom the step is all the same.
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Open(error) | OpenError::Bind(error) => error,
+        }
+    }
+}
+
 /// An open and bound socket.
 #[derive(Debug)]
 pub struct Socket {

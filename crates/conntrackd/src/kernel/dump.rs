@@ -20,7 +20,7 @@ use ctnetlink::{DumpFilter, Exchange, Expects, FlowView, Reply, Request, Table};
 use ctsync::Subject;
 use ctsync::time::{Duration, Instant};
 use flow::{FlowRead, Status};
-use sys::netlink::{OpenError, Socket};
+use sys::netlink::Socket;
 
 use super::events::with_subject;
 use crate::wake::ClientId;
@@ -90,10 +90,7 @@ impl Dump<Socket> {
     ///
     /// If the socket cannot be opened.
     pub fn open() -> io::Result<Self> {
-        let socket = Socket::open(0).map_err(|error| match error {
-            OpenError::Open(error) | OpenError::Bind(error) => error,
-        })?;
-        Ok(Self::new(socket))
+        Ok(Self::new(Socket::open(0)?))
     }
 }
 

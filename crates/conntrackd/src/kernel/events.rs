@@ -22,7 +22,7 @@ use ctnetlink::{DecodeError, EventMessage, ExpectationAttributes, FlowView, Tabl
 use ctsync::Subject;
 use ctsync::time::Instant;
 use flow::EventKind;
-use sys::netlink::{Datagram, OpenError, Slots};
+use sys::netlink::{Datagram, Slots};
 
 use crate::config::Events;
 
@@ -119,9 +119,7 @@ impl EventSource {
     pub fn open(settings: &Events) -> io::Result<Self> {
         let to_usize = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
         let max_bytes = to_usize(settings.buffer_max_bytes);
-        let mut socket = EventSocket::open(max_bytes).map_err(|error| match error {
-            OpenError::Open(error) | OpenError::Bind(error) => error,
-        })?;
+        let mut socket = EventSocket::open(max_bytes)?;
         if settings.is_reliable {
             socket.socket().set_reliable()?;
         }

@@ -20,7 +20,7 @@ use ctnetlink::wire::Sequence;
 use ctnetlink::{Answer, CreateMode, ExpectationRequest, Request};
 use ctsync::wire::Restored;
 use flow::{EventKind, Expectation, Tuple, Zone};
-use sys::netlink::{OpenError, Socket};
+use sys::netlink::Socket;
 
 use attempt::{Attempt, Goal, Question, Verdict};
 use request::Parts;
@@ -100,9 +100,7 @@ impl Writer<Socket> {
     ///
     /// If the socket cannot be opened.
     pub fn open() -> io::Result<Self> {
-        let (socket, bounds) = open_for_batches().map_err(|error| match error {
-            OpenError::Open(error) | OpenError::Bind(error) => error,
-        })?;
+        let (socket, bounds) = open_for_batches()?;
         let port_id = socket.port_id()?;
         Ok(Self::new(socket, port_id, bounds))
     }

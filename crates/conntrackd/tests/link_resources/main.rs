@@ -2,37 +2,17 @@
 //!
 //! One test in a program of its own, as it counts the allocations of the whole process.
 #![cfg(test)]
-#![expect(unsafe_code, reason = "an allocator that counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{TcpListener, UdpSocket};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use conntrackd::config::{self, Role};
 use conntrackd::link::{Links, Received, Sent, SocketReady};
 use conntrackd::wake::Wake;
 use ctsync::time::Instant;
+use sys::allocations::{self, Counting};
 use sys::epoll::{Poller, Ready};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `alloc` above, hence from the system's allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -78,7 +58,7 @@ impl Node {
 fn allocations(a: &mut Node, b: &mut Node, count: usize) -> u64 {
     let mut message = vec![0x1a, 0x10, 2, 0, 0, 0, 0, 1];
     message.resize(512, 0);
-    let (before, wanted) = (ALLOCATIONS.load(Ordering::Relaxed), b.received + count);
+    let (before, wanted) = (allocations::count(), b.received + count);
     for number in 0..count {
         while a.links.is_held() {
             a.turn();
@@ -98,7 +78,7 @@ fn allocations(a: &mut Node, b: &mut Node, count: usize) -> u64 {
         b.turn();
     }
     assert_eq!(b.received, wanted);
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    allocations::count() - before
 }
 
 #[test]

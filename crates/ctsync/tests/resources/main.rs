@@ -1,10 +1,6 @@
 //! What a flow costs: memory in the caches, and no heap allocation for an event once they are warm.
 //!
 //! One test in a program of its own, as it counts the allocations of the whole process.
-#![expect(unsafe_code, reason = "an allocator that counts")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ctsync::time::{Duration, Instant};
 use ctsync::wire::{Carrier, DatagramLimit};
@@ -15,24 +11,7 @@ use flow::{
     AddressPair, EventKind, Flow, FlowId, L4Key, Mark, PerDirection, Ports, ProtoInfo, Protocol,
     Status, TcpInfo, TcpState, Tuple,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `alloc` above, hence from the system's allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use sys::allocations::{self, Counting};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -114,11 +93,11 @@ fn a_flow_takes_little_memory_and_an_event_no_allocation() {
     for kind in [EventKind::Update, EventKind::Destroy, EventKind::New] {
         round(&mut now, &mut nodes, kind, 2);
     }
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations::count();
     for kind in [EventKind::Update, EventKind::Destroy, EventKind::New] {
         round(&mut now, &mut nodes, kind, 3);
     }
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let allocations = allocations::count() - before;
     assert_eq!(nodes[1].flow_figures(CacheName::External).active, flows);
     assert_eq!(allocations, 0);
 }
