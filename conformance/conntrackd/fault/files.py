@@ -164,10 +164,7 @@ def blocked_syslog(nodes, check):
             lambda: 1 <= nodes.log("a").count("syslog takes no lines") <= 3 or nodes.log("a")[-600:],
             spoil=lambda: nodes.erase_log("a"),
         )
-        got = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                got.append(syslog.recv(10_000).decode())
+        got = drained(syslog)
         nodes.ask("a", FLUSH_EXTERNAL)
         missing = lambda: [int(word) for word in re.findall(r"(\d+) lines are missing in syslog", nodes.log("a"))]
         check(
@@ -191,6 +188,76 @@ def blocked_syslog(nodes, check):
             spoil=lambda: got.append("x"),
         )
         nodes.stop()
+
+
+def statistics_that_nobody_takes(nodes, check):
+    """Statistics mode, with its log on a full disk and a syslog that does not read."""
+    ends = 3000
+    with (
+        small_disk(nodes) as disk,
+        own_devices(nodes),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog,
+    ):
+        syslog.bind("/dev/log")
+        syslog.setblocking(False)
+        file = disk / "flows"
+        start_statistics(nodes, "a", f"LogFile {file}\nSyslog on")
+        nodes.make(range(ends))
+        nodes.make(range(10_000, 10_500), to="172.16.0.9")
+        nodes.conntrack("a", "-D", "-d", "172.16.0.1")
+        check(
+            "statistics that nobody takes: the cache is the kernel's table",
+            lambda: nodes.cache("a", pair.INTERNAL) == nodes.kernel("a"),
+            spoil=lambda: nodes.kill("a"),
+        )
+        for words in ("can't write logfile", "syslog takes no lines"):
+            check(
+                f"statistics that nobody takes: `{words}' is said once an interval",
+                lambda: 1 <= nodes.log("a").count(words) <= 3 or nodes.log("a")[-900:],
+                spoil=lambda: nodes.erase_log("a"),
+            )
+        check(
+            "statistics that nobody takes: clients are answered",
+            lambda: nodes.answers("a", 5),
+            spoil=lambda: nodes.halt("a"),
+        )
+        written = [file.read_text().count("\n")]
+        os.truncate(file, 0)
+        got = drained(syslog)
+        nodes.conntrack("a", "-D", "-d", "172.16.0.9", "-s", "10.10.40.1")
+        for place, there in ((f"logfile `{file}'", written), ("syslog", got)):
+            missing = lambda: re.findall(rf"(\d+) lines are missing in {place}", nodes.log("a"))
+            check(
+                f"room again: one line tells how many statistics are missing in {place.split()[0]}",
+                lambda: len(missing()) == 1 or nodes.log("a")[-900:],
+                spoil=lambda: nodes.erase_log("a"),
+            )
+            found = lambda: there[0] if place != "syslog" else len(there)
+            check(
+                f"room again: that is their exact number in {place.split()[0]}",
+                lambda: found() + sum(map(int, missing())) == ends or f"{found()} + {missing()}, not {ends}",
+                0,
+                spoil=there.clear,
+            )
+        nodes.stop()
+
+
+def start_statistics(nodes, node, log):
+    """A daemon in statistics mode with this log of flows."""
+    home = nodes.directory / node
+    text = nodes.configuration(node)
+    (home / "conf").write_text(f"Stats {{\n{log}\n}}\n{text[text.index('General {'):]}")
+    (home / "log").write_text("")
+    nodes.start_one(node, {}, keep=True)
+
+
+def drained(syslog):
+    """All that a syslog has got."""
+    got = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            got.append(syslog.recv(10_000).decode())
+    return got
 
 
 def moved_log(nodes, check):
@@ -377,4 +444,13 @@ def without_root(nodes, check):
         (nodes.directory / "a").mkdir()
 
 
-SCENARIOS = [full_disk, unread_console, blocked_syslog, moved_log, crashes, silent_start, without_root]
+SCENARIOS = [
+    full_disk,
+    unread_console,
+    blocked_syslog,
+    statistics_that_nobody_takes,
+    moved_log,
+    crashes,
+    silent_start,
+    without_root,
+]

@@ -171,6 +171,33 @@ fn a_dump_that_fails_begins_again_later_and_later() {
 }
 
 #[test]
+fn polls_that_the_kernel_refuses_do_not_pile_up() {
+    const POLL: Job = Job { purpose: Purpose::Poll, table: Table::Flows };
+    let mut dump = dump([]);
+    let (mut failed, mut sequence) = (0, 0);
+    for second in 0..30 {
+        // `PollSecs 1'.
+        let _ = dump.ask(POLL);
+        while dump.deadline().is_some_and(|due| due <= at(second)) {
+            assert!(matches!(dump.begin(at(second)), Step::Began(POLL)));
+            sequence += 1;
+            dump.transport.answers.push_back(Ok(refusal(sequence, 12)));
+            assert!(matches!(step(&mut dump, at(second), &mut 0), Step::Failed(POLL, _)));
+            failed += 1;
+        }
+    }
+    // After 0, 1, 3, 7 and 15 seconds.
+    assert_eq!((failed, dump.counters().failed), (5, 5));
+    // It is one dump that makes up for all.
+    assert!(matches!(dump.begin(at(31)), Step::Began(POLL)));
+    dump.transport.answers.extend([entry(6, 1, MULTI), done(6)].map(Ok));
+    let mut count = 0;
+    assert!(matches!(step(&mut dump, at(31), &mut count), Step::Part(POLL)));
+    assert!(matches!(step(&mut dump, at(31), &mut count), Step::Ended(POLL, _)));
+    assert_eq!((count, dump.deadline()), (1, None));
+}
+
+#[test]
 fn the_rest_of_a_broken_dump_is_passed_over() {
     let mut dump = dump([]);
     let errors = [Err(io::Error::from_raw_os_error(105))];
