@@ -113,12 +113,12 @@ class Nodes(Pair):
             self.started_with[node] = configuration
             return
         home = self.directory / node
+        lines = self.log(node).count("console mode")
         with open(home / "log", "a") as log:
             words = pair.inside(node, [self.daemons[node], "-C", str(home / "conf")])
             self.running[node] = pair.subprocess.Popen(
                 words, stdin=pair.subprocess.DEVNULL, stdout=log, stderr=log, env=pair.ENVIRONMENT
             )
-        lines = self.log(node).count("console mode")
         pair.wait_until(lambda: self.log(node).count("console mode") > lines or not self.is_alive(node), SOON_S)
 
     def kill(self, node):
