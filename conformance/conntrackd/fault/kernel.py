@@ -307,7 +307,34 @@ def stopped_daemon(nodes, check):
     )
 
 
+def commit_under_traffic(nodes, check):
+    """A commit whose events do not fit into the buffer at once, while the peer goes on: none of them is lost."""
+    nodes.begin(b={"general": "NetlinkBufferSize 262144\nNetlinkBufferSizeMaxGrowth 262144"})
+    nodes.make(range(10_000))
+    pair.wait_until(lambda: nodes.count("b", "external") == 10_000, SOON_S)
+    with Traffic(nodes, first=500_000, portion=600, pause_s=0):
+        for _ in range(3):
+            nodes.command("b", "-c")
+    check(
+        "a commit under traffic: it says how many it made",
+        lambda: min(int(done) for done in re.findall(r"Committed (\d+) new entries", nodes.log("b"))) >= 10_000,
+        spoil=lambda: nodes.erase_log("b"),
+    )
+    check(
+        "a commit under traffic loses no event",
+        lambda: nodes.number("b", RUNTIME, "netlink overrun") == 0 or nodes.ask("b", RUNTIME),
+        0,
+        spoil=lambda: nodes.kill("b"),
+    )
+    check(
+        "a commit under traffic: the internal cache is what the kernel has",
+        lambda: nodes.count("b", "internal") == nodes.kernel_count("b") or nodes.ask("b", pair.STATISTICS),
+        spoil=lambda: nodes.kill("b"),
+    )
+
+
 SCENARIOS = [
+    commit_under_traffic,
     full_external_cache,
     full_internal_cache,
     refused_entries,

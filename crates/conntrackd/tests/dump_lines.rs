@@ -149,12 +149,16 @@ fn internal() -> Vec<Flow> {
     flows
 }
 
-/// What the peer knows of a flow, over the wire.
+/// What the peer knows of a flow, over the wire. Upstream's nodes were recorded, which do not send keys of GRE and ports of UDPLite.
 fn received(flow: &Flow) -> Flow {
     let mut datagram = Vec::new();
     let parts = SentParts { timeout: true, window_scale: false };
     let stamp = Stamp::plain(Sequence(1));
-    Record::from_flow(flow, parts).encode(EventKind::New, stamp, &mut datagram);
+    let mut record = Record::from_flow(flow, parts);
+    if matches!(record.original.protocol, Protocol::Gre | Protocol::UdpLite) {
+        record.original.key = L4Key::Ports(Ports::default());
+    }
+    record.encode(EventKind::New, stamp, &mut datagram);
     let message = Frames::new(&datagram).next().unwrap().unwrap().message().unwrap();
     let Content::Flow(EventKind::New, body) = message.content(Mode::Ftfw).unwrap() else {
         panic!("{message:?}");

@@ -155,7 +155,14 @@ impl<'r, 'a> Daemon<'r, 'a> {
     /// Closes everything.
     pub(super) fn end(mut self) {
         // What was read in the last turn is still told, logged and answered.
-        self.settle(self.clock.now());
+        let now = self.clock.now();
+        self.settle(now);
+        self.with_mode(now, |mode, context| {
+            if let Mode::Sync(sync) = mode {
+                sync.end(context);
+            }
+        });
+        self.log.flush(now);
         self.control.close();
     }
 

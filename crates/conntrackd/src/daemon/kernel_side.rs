@@ -153,7 +153,7 @@ impl KernelSide {
 
     /// Whether the events of more changes fit into the event socket: else they are read first.
     pub(super) fn has_event_room(&self) -> bool {
-        self.events.as_ref().is_none_or(|events| self.own_events < events.room() / 2)
+        self.events.as_ref().is_none_or(|events| self.own_events < (events.room() / 2).max(1))
     }
 
     /// How many events are read at once: those of the own changes come on top of the limit, since a commit that makes

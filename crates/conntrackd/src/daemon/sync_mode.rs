@@ -138,14 +138,14 @@ impl SyncMode {
         let (poller, now) = (context.poller, context.now);
         let Self { node, links, work, notices, next_link, .. } = self;
         // What a datagram asks of the kernel is taken before the next one is read: that is the bound of the node. Nothing
-        // is sent in between, so that what answers several datagrams goes into one.
-        node.hold_sending(Sending::Held);
+        // is sent in between, so that what answers several datagrams goes into one, and a commit does not go on, since
+        // the events of it have to find room.
         links.on_ready(poller, now, ready, &mut |link: LinkId, received: Received<'_>| {
             match received {
                 Received::Datagram(bytes) => node.on_datagram(now, link, bytes),
                 Received::Frame(frame) => node.on_frame(now, link, frame),
             }
-            while let Some(output) = node.next_output() {
+            while let Some(output) = node.next_effect() {
                 match output {
                     Output::Kernel(request) => work.take(context, request),
                     Output::Notice(notice) => notices.push(notice),
@@ -243,6 +243,11 @@ impl SyncMode {
             self.owes_bulk = false;
             self.node.on_request(context.now, ctsync::Request::Bulk);
         }
+    }
+
+    /// The daemon ends: what is under way is brought to its end and told.
+    pub(crate) fn end(&mut self, context: &mut Context) {
+        self.work.commit.end(context);
     }
 
     fn on_notice(&mut self, context: &mut Context, notice: Notice) {

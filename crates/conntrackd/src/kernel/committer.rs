@@ -5,7 +5,7 @@
 //! and gives it back, with what became of it. One batch is worked off and one waits, so that a commit is one batch ahead of
 //! the loop, and no more events come at once than those two make.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -55,7 +55,8 @@ struct Ahead {
 /// Puts entries into the kernel's tables, one batch behind those who ask for it.
 #[derive(Debug)]
 pub struct Committer {
-    /// Nobody waits for the lock: while there is a thread, only it writes.
+    /// Nobody waits for the lock: while there is a thread, only it writes. It is shared because the system may give no
+    /// thread, and the writer is needed here then.
     writer: Arc<Mutex<Writer>>,
     port_id: u32,
     ahead: Option<Ahead>,
@@ -95,17 +96,25 @@ impl Committer {
             self.ahead = Ahead::start(&self.writer).ok();
         }
         let len = batch.entries.len();
-        if let Some(ahead) = &mut self.ahead {
-            // Its thread ends only when it is told to.
-            if ahead.to.send(batch).is_ok() {
-                ahead.batches += 1;
-                self.under_way = self.under_way.saturating_add(len);
-            }
-            self.wait(1, done);
-        } else {
+        let here = match &mut self.ahead {
+            None => Some(batch),
+            Some(ahead) => match ahead.to.send(batch) {
+                Ok(()) => {
+                    ahead.batches += 1;
+                    self.under_way = self.under_way.saturating_add(len);
+                    None
+                }
+                Err(SendError(batch)) => Some(batch),
+            },
+        };
+        if let Some(mut batch) = here {
+            // Without a thread, or one that is gone: what made it end is told by joining it.
+            self.finish(&mut done);
             batch.work(&self.writer);
             done(&batch);
             self.spare = batch;
+        } else {
+            self.wait(1, done);
         }
     }
 
@@ -132,6 +141,13 @@ impl Committer {
             done(&batch);
             self.spare = batch;
         }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        // Not in the middle of a batch.
+        self.finish(|_| ());
     }
 }
 

@@ -350,11 +350,17 @@ impl Node {
     }
 
     fn next_pending(&mut self) -> Option<Output<'static>> {
+        if self.new_link.is_none() && self.pending.is_empty() {
+            self.commit_step();
+        }
+        self.next_effect()
+    }
+
+    /// What the input so far has led to by itself, in order: nothing to send, and no more of a commit. So it can be taken
+    /// where there may be no room for these.
+    pub fn next_effect(&mut self) -> Option<Output<'static>> {
         if let Some(link) = self.new_link.take() {
             return Some(Output::UseLink(link));
-        }
-        if self.pending.is_empty() {
-            self.commit_step();
         }
         self.pending.pop_front().or_else(|| self.next_notice().map(Output::Notice))
     }

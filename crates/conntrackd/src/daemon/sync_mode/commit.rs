@@ -84,6 +84,16 @@ impl CommitRun {
         self.began = now;
     }
 
+    /// The daemon ends: of a commit that is not over it is told how far it came.
+    pub(super) fn end(&mut self, context: &mut Context) {
+        self.finish(context);
+        if self.is_running() {
+            let Tally { done, failed, .. } = self.tally;
+            let text = format!("the commit is not complete: {done} committed, {failed} refused");
+            context.say(&Line::warning(text));
+        }
+    }
+
     /// The commit is over for those who waited.
     pub(super) fn release_clients(&mut self, context: &mut Context) {
         for client in self.clients.drain(..) {

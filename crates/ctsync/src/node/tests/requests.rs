@@ -59,6 +59,22 @@ fn a_flush_during_a_commit_changes_nothing() {
 }
 
 #[test]
+fn a_datagram_during_a_commit_does_not_take_the_commit_along() {
+    let mut node = node(|_| {});
+    for number in 1..4 {
+        let sequence = u32::from(number);
+        node.on_datagram(T, LinkId(0), &message(number, sequence, EventKind::New, false));
+    }
+    outputs(&mut node);
+    node.on_request(T, Request::Commit(Which::Flows));
+    node.on_datagram(T, LinkId(0), &message(4, 4, EventKind::New, false));
+    let begins = node.next_effect();
+    assert!(matches!(begins, Some(Output::Notice(Notice::CommitStarted(Which::Flows)))));
+    assert!(node.next_effect().is_none());
+    assert_eq!(outputs(&mut node).0.len(), 4);
+}
+
+#[test]
 fn what_the_peer_does_not_know_yet_survives_a_flush() {
     let mut node = node(|_| {});
     event(&mut node, EventKind::New, &flow(1));
