@@ -1,9 +1,9 @@
 //! Reading all of a table, one datagram a turn.
 //!
-//! One dump runs at a time; the others wait in the order in which they were asked for, those for clients behind the rest. A datagram holds at most 32 KiB,
-//! that is some 150 flows. A dump that fails is begun again after a pause, which grows from a second to a minute. What is
-//! left of a broken dump on the socket is passed over by its number, and until it has come to its end the kernel refuses
-//! the next one (`EBUSY`), which is a failure like others.
+//! One dump runs at a time; the others wait in the order in which they were asked for, those for clients behind the
+//! rest. A datagram holds at most 32 KiB, that is some 150 flows. A dump that fails is begun again after a pause, which
+//! grows from a second to a minute. What is left of a broken dump on the socket is passed over by its number, and until
+//! it has come to its end the kernel refuses the next one (`EBUSY`), which is a failure like others.
 //!
 //! A dump is no snapshot: entries may come twice. A flow that is ending (`IPS_DYING`) is passed over. The kernel tells its
 //! end first and takes it out of the table after that, and whoever makes it end may be put aside in between by the reader

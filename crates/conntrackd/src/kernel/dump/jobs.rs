@@ -35,6 +35,12 @@ pub struct Job {
     pub table: Table,
 }
 
+impl Job {
+    fn is_for_client(&self) -> bool {
+        matches!(self.purpose, Purpose::Print(_))
+    }
+}
+
 /// What became of the wish for a dump.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
@@ -47,8 +53,8 @@ pub enum Asked {
     Refused,
 }
 
-/// Dumps that wait, in the order in which they were asked for, but those for clients behind all others: a client may read as
-/// slowly as it likes.
+/// Dumps that wait, in the order in which they were asked for, but those for clients behind all others: a client may
+/// read as slowly as it likes.
 #[derive(Debug, Default)]
 pub(super) struct Jobs(VecDeque<Job>);
 
@@ -57,12 +63,10 @@ impl Jobs {
     pub(super) fn ask(&mut self, job: Job) -> Asked {
         if self.0.contains(&job) {
             Asked::Merged
-        } else if matches!(job.purpose, Purpose::Print(_)) && self.0.len() >= MOST_JOBS {
+        } else if job.is_for_client() && self.0.len() >= MOST_JOBS {
             Asked::Refused
         } else {
-            let is_for_client = |job: &Job| matches!(job.purpose, Purpose::Print(_));
-            let first_client = self.0.iter().position(is_for_client);
-            let place = first_client.filter(|_| !is_for_client(&job)).unwrap_or(self.0.len());
+            let place = if job.is_for_client() { self.0.len() } else { self.first_for_client() };
             self.0.insert(place, job);
             Asked::Waits
         }
@@ -72,11 +76,17 @@ impl Jobs {
         self.0.pop_front()
     }
 
-    /// Puts a dump that failed back to the front.
+    /// Puts a dump that failed back in front of its like: one for a client stays behind all others.
     pub(super) fn put_back(&mut self, job: Job) {
         if !self.0.contains(&job) {
-            self.0.push_front(job);
+            let place = if job.is_for_client() { self.first_for_client() } else { 0 };
+            self.0.insert(place, job);
         }
+    }
+
+    /// Where the dumps for clients begin.
+    fn first_for_client(&self) -> usize {
+        self.0.iter().position(Job::is_for_client).unwrap_or(self.0.len())
     }
 
     pub(super) fn forget(&mut self, job: Job) {
@@ -128,5 +138,26 @@ mod tests {
         let [flush, first, second, overrun, bulk] = asked;
         let taken = std::iter::from_fn(|| jobs.take()).map(|job| job.purpose);
         assert_eq!(taken.collect::<Vec<_>>(), [flush, overrun, bulk, first, second]);
+    }
+
+    #[test]
+    fn a_dump_that_failed_comes_back_in_front_of_its_like() {
+        let mut jobs = Jobs::default();
+        let job = |purpose| Job { purpose, table: Table::Flows };
+        let [first, second] = [1, 2].map(|client| Purpose::Print(ClientId(client)));
+        for purpose in [first, second] {
+            assert_eq!(jobs.ask(job(purpose)), Asked::Waits);
+        }
+        let failed = jobs.take().unwrap();
+        assert_eq!(jobs.ask(job(Purpose::Bulk)), Asked::Waits);
+        jobs.put_back(failed);
+        assert_eq!(jobs.take(), Some(job(Purpose::Bulk)));
+        assert_eq!(jobs.ask(job(Purpose::Flush)), Asked::Waits);
+        jobs.put_back(job(Purpose::Bulk));
+        let taken = std::iter::from_fn(|| jobs.take()).map(|job| job.purpose);
+        assert_eq!(taken.collect::<Vec<_>>(), [Purpose::Bulk, Purpose::Flush, first, second]);
+        // Alone it is the next one.
+        jobs.put_back(failed);
+        assert_eq!(jobs.take(), Some(failed));
     }
 }
