@@ -13,7 +13,7 @@ use sys::netlink::Socket;
 
 use crate::{mix, open_error};
 
-const BATCH: u32 = 128;
+const BATCH: u32 = 256;
 /// With a rate.
 const BATCHES_PER_SECOND: u32 = 10_000;
 const BUFFER_LEN: usize = 64 * 1024;
