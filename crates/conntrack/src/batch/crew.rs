@@ -135,7 +135,9 @@ fn in_order(
             let _ = give_back.send(block);
         }
     }
-    Ok(())
+    // All threads are gone and none came to the end of the file. Where a panic does not end the program, the scope goes
+    // on with it; but in no case may lines that were not done look as if they were.
+    Err(unreadable(io::Error::other("not all of it was parsed")))
 }
 
 /// Parses whatever block is next, until there is none, or nobody wants one.
@@ -160,5 +162,36 @@ fn parse(supply: &Mutex<Supply<'_>>, parsing: &Parsing<'_>, give: &Sender<Parsed
         if give.send((number, parsed)).is_err() || is_last {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_are_missing_at_the_end_are_an_error() {
+        let unreadable = |error| Failure::BatchFile { name: "file".to_owned(), error };
+        let (give_back, _empty) = channel();
+        let (mut count, all) = (0, [0, 1, 3]);
+        let mut run = |end: Option<Parsed>| {
+            let (give, parsed) = channel();
+            for number in all {
+                give.send((number, Ok(Some(Block::default())))).unwrap();
+            }
+            if let Some(end) = end {
+                give.send(end).unwrap();
+            }
+            drop(give);
+            let mut each = |_: &mut Block| {
+                count += 1;
+                Ok(Next::Block)
+            };
+            in_order(&parsed, &give_back, &unreadable, &mut each)
+        };
+        // The thread that had the third one is gone.
+        assert!(matches!(run(None), Err(Failure::BatchFile { .. })));
+        assert!(run(Some((2, Ok(None)))).is_ok());
+        assert_eq!(count, 4);
     }
 }
