@@ -37,13 +37,13 @@ pub(super) fn lines(text: &[u8], first: usize) -> impl Iterator<Item = (usize, &
         .flat_map(|(number, line)| line.chunks(MAX_LINE).map(move |part| (number, part)))
 }
 
-/// Takes a line off, without the byte that ends it.
+/// Takes a line off, without the newline that ends it, or the two bytes that end one of a CRLF file.
 pub(super) fn take_line<'t>(rest: &mut &'t [u8]) -> &'t [u8] {
     let whole = *rest;
     // Reading from memory does not fail. The library finds the end of a line faster than a loop over bytes does.
     let len = rest.skip_until(b'\n').unwrap_or(whole.len());
     let line = whole.get(..len).unwrap_or(whole);
-    line.strip_suffix(b"\n").unwrap_or(line)
+    line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 /// How many bytes there are before the first blank, tab or quotation mark. Eight at a time: this sees every byte of a file.
@@ -202,6 +202,13 @@ mod tests {
             let end = bytes.iter().position(|byte| b" \t\"".contains(byte));
             prop_assert_eq!(plain_len(&bytes), end.unwrap_or(bytes.len()));
         }
+    }
+
+    #[test]
+    fn a_carriage_return_is_part_of_the_end_of_a_line_and_of_nothing_else() {
+        let found: Vec<_> = lines(b"-t 10\r\n\r\na\rb\r\r\n-F\r", 1).collect();
+        let expected: [(usize, &[u8]); 4] = [(1, b"-t 10"), (3, b"a\rb\r"), (4, b"-F\r"), (0, b"")];
+        assert_eq!(found, expected[..3]);
     }
 
     #[test]
