@@ -83,6 +83,7 @@ fn ask(socket: &Path, request: Request, report: &mut Report) -> Exit {
         Err(AskError::Daemon(_)) => {
             "can't connect: is conntrackd running? appropriate permissions?".to_owned()
         }
+        Err(AskError::Part) => "the daemon gave up: the answer is not whole".to_owned(),
         // Who has seen enough needs no message.
         Err(AskError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Exit::Failure;

@@ -4,12 +4,13 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, bind, connect, listen, recv,
+    socket,
 };
 
 /// Clients that wait while nobody accepts. More are told to try again.
@@ -93,6 +94,11 @@ impl OwnedListener {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// Reads what is there, and leaves it there. 0 at the end of the stream.
+pub fn peek(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(stream.as_raw_fd(), buffer, MsgFlags::MSG_PEEK)?)
 }
 
 fn new_socket() -> io::Result<OwnedFd> {

@@ -11,6 +11,8 @@ use super::Request;
 pub enum AskError {
     /// No daemon, or one that does not answer.
     Daemon(io::Error),
+    /// The daemon gave up, or died: what came is a part of the answer.
+    Part,
     /// The answer cannot be written.
     Output(io::Error),
 }
@@ -25,6 +27,10 @@ pub fn ask(socket: &Path, request: Request, answer: &mut dyn Write) -> Result<()
             Ok(0) => return answer.flush().map_err(AskError::Output),
             Ok(len) => buffer.get(..len).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                answer.flush().map_err(AskError::Output)?;
+                return Err(AskError::Part);
+            }
             Err(error) => return Err(AskError::Daemon(error)),
         };
         answer.write_all(text).map_err(AskError::Output)?;

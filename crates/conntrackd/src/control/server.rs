@@ -1,8 +1,13 @@
 //! The answering side of the control socket.
 //!
 //! Nothing here blocks, and no client can stall the daemon or another client: at most [`CLIENTS_MAX`] are served at a
-//! time, the others wait in the backlog; each has the bounds of a [`Conversation`]. When all places are taken, the client that
-//! has been waited for longest gives its place to the next one, but not before [`GRACE`]. Who hangs up is forgotten.
+//! time, the others wait in the backlog; each has the bounds of a [`Conversation`]. When all places are taken, the client
+//! that has been waited for longest gives its place to the next one, but not before [`GRACE`]; one that does not ask does
+//! so before any that does not read. Who hangs up is forgotten.
+//!
+//! A client that is given up learns that its answer is not whole: the last byte of a request stays unread until all of
+//! the answer is sent, and who closes a stream with unread bytes resets it. The other end reads what was sent, and then
+//! `ECONNRESET` in the place of the end. The same is seen when the daemon dies.
 //!
 //! In each turn of the loop: [`Server::on_ready`] for what is ready, which gives requests; the answers are written while
 //! clients are [`Server::hungry`]; then [`Server::settle`] sends. While a client is hungry and its answer is not complete,
@@ -14,7 +19,7 @@ use std::path::Path;
 
 use ctsync::time::{Duration, Instant};
 use sys::epoll::{Interest, Poller, Ready};
-use sys::unix_socket::{ListenError, OwnedListener};
+use sys::unix_socket::{ListenError, OwnedListener, peek};
 
 use super::conversation::{Conversation, Received};
 use crate::wake::{ClientId, Wake};
@@ -72,6 +77,8 @@ struct Client {
     is_blocked: bool,
     /// Gone, or to be given up: removed when the turn is settled.
     is_gone: bool,
+    /// It was sent something of its answer.
+    has_part: bool,
 }
 
 /// The control socket and its clients.
@@ -85,6 +92,7 @@ pub struct Server {
     /// Set while clients cannot be accepted.
     paused_until: Option<Instant>,
     read_failed: u64,
+    given_up: u64,
 }
 
 impl Server {
@@ -102,18 +110,30 @@ impl Server {
             accepts: true,
             paused_until: None,
             read_failed: 0,
+            given_up: 0,
         })
     }
 
-    /// The orderly end: who waits reads the end of the stream, the file is removed if it is still ours. To be called in
-    /// the process that goes on, which is why dropping does not do it.
-    pub fn close(self) {
+    /// The orderly end: who waits and has got nothing reads the end of the stream, who has got a part is told so; the file
+    /// is removed if it is still ours. To be called in the process that goes on, which is why dropping does not do it.
+    pub fn close(mut self) {
+        for client in &mut self.clients {
+            if !client.has_part && client.conversation.pending().is_empty() {
+                client.end();
+            }
+        }
         self.socket.close();
     }
 
     /// Clients that sent no request: `local read failed`.
     pub fn read_failed(&self) -> u64 {
         self.read_failed
+    }
+
+    /// Clients that did not read their answers and were given up since this was asked for the last time. Each of them is
+    /// to be said.
+    pub fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
     }
 
     /// Something is ready. Requests that are complete are added to `asked`, answers that were blocked go on.
@@ -170,6 +190,13 @@ impl Server {
         }
     }
 
+    /// There is no answer, or not all of it: the client is told so.
+    pub fn refuse(&mut self, client: ClientId) {
+        if let Some(client) = self.find(client) {
+            client.is_gone = true;
+        }
+    }
+
     /// The answer is complete. The stream is closed when it is sent.
     pub fn finish(&mut self, client: ClientId) {
         if let Some(client) = self.find(client) {
@@ -212,7 +239,9 @@ impl Server {
                 && !client.is_gone
             {
                 client.is_gone = true;
-                self.read_failed += u64::from(client.conversation.is_asking());
+                let is_asking = client.conversation.is_asking();
+                self.read_failed += u64::from(is_asking);
+                self.given_up += u64::from(!is_asking);
             }
         }
     }
@@ -260,8 +289,15 @@ impl Server {
             return;
         }
         let conversation = Conversation::new(now);
-        let mut client =
-            Client { id, stream, conversation, interest, is_blocked: false, is_gone: false };
+        let mut client = Client {
+            id,
+            stream,
+            conversation,
+            interest,
+            is_blocked: false,
+            is_gone: false,
+            has_part: false,
+        };
         self.read_failed += u64::from(client.read(asked).is_err());
         self.make_place();
         self.clients.push(client);
@@ -273,17 +309,20 @@ impl Server {
         self.clients.len() < CLIENTS_MAX || self.most_idle().is_some_and(is_idle)
     }
 
-    /// If all places are taken, the client that has been waited for longest gives up its own.
+    /// If all places are taken, the client that [`Self::most_idle`] finds gives up its own.
     fn make_place(&mut self) {
         if self.clients.len() >= CLIENTS_MAX
             && let Some((place, _)) = self.most_idle()
         {
             let client = self.clients.swap_remove(place);
-            self.read_failed += u64::from(client.conversation.is_asking() && !client.is_gone);
+            let is_asking = client.conversation.is_asking();
+            self.read_failed += u64::from(is_asking && !client.is_gone);
+            self.given_up += u64::from(!is_asking && !client.is_gone);
         }
     }
 
-    /// The place of the client that has been waited for longest, and since when.
+    /// The place of the client that has been waited for longest, and since when. One that does not ask loses nothing, so
+    /// it comes before those that do not read.
     fn most_idle(&self) -> Option<(usize, Instant)> {
         let idle = |(place, client): (usize, &Client)| {
             // One that is gone has left its place already.
@@ -292,9 +331,12 @@ impl Server {
             } else {
                 client.conversation.idle_since()
             };
-            Some((place, since?))
+            let is_answered = !client.conversation.is_asking() && !client.is_gone;
+            Some((is_answered, since?, place))
         };
-        self.clients.iter().enumerate().filter_map(idle).min_by_key(|(_, since)| *since)
+        let found = self.clients.iter().enumerate().filter_map(idle).min()?;
+        let (_, since, place) = found;
+        Some((place, since))
     }
 
     /// A number that no client has.
@@ -330,7 +372,7 @@ impl Client {
             return Ok(());
         }
         while self.conversation.is_asking() {
-            match self.stream.read(self.conversation.missing()) {
+            match self.read_but_the_last() {
                 Ok(0) => return self.lose(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     if let Received::Request(code) = self.conversation.received(count) {
@@ -345,6 +387,24 @@ impl Client {
         Ok(())
     }
 
+    /// Reads, but leaves the last byte of the request where it is: see [`Self::end`].
+    fn read_but_the_last(&mut self) -> io::Result<usize> {
+        let missing = self.conversation.missing();
+        match missing {
+            [byte] => peek(&self.stream, std::slice::from_mut(byte)),
+            [most @ .., _] => self.stream.read(most),
+            [] => Ok(0),
+        }
+    }
+
+    /// All is said: without the byte that is left the stream ends in order.
+    fn end(&mut self) {
+        if !self.conversation.is_asking() {
+            // Nothing depends on it but what a client is told that is gone itself.
+            let _ = self.stream.read(&mut [0]);
+        }
+    }
+
     fn lose(&mut self, error: io::Error) -> io::Result<()> {
         self.is_gone = true;
         Err(error)
@@ -352,7 +412,10 @@ impl Client {
 
     fn settle(&mut self, now: Instant, poller: &Poller) {
         self.send(now);
-        self.is_gone |= self.conversation.is_over();
+        if self.conversation.is_over() && !self.is_gone {
+            self.end();
+            self.is_gone = true;
+        }
         let interest = match (self.conversation.is_asking(), self.is_blocked) {
             (true, _) => Interest::Read,
             (false, true) => Interest::Write,
@@ -369,7 +432,10 @@ impl Client {
     fn send(&mut self, now: Instant) {
         while !self.is_gone && !self.is_blocked && !self.conversation.pending().is_empty() {
             match self.stream.write(self.conversation.pending()) {
-                Ok(count @ 1..) => self.conversation.sent(now, count),
+                Ok(count @ 1..) => {
+                    self.has_part = true;
+                    self.conversation.sent(now, count);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.is_gone = true,
                 Ok(_) | Err(_) => {

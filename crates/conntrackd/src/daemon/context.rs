@@ -38,7 +38,7 @@ impl Context<'_, '_, '_> {
             let text = "too many clients want to see the kernel's table";
             self.say(&Line::warning(text).limited("clients that were not answered"));
             if let Purpose::Print(client) = job.purpose {
-                self.control.finish(client);
+                self.control.refuse(client);
             }
         }
     }

@@ -87,6 +87,14 @@ fn ask(stream: &mut UnixStream, code: i32) {
     stream.write_all(&code.to_ne_bytes()).unwrap();
 }
 
+/// What a client gets that is given up: a part, and then no end.
+fn part(mut stream: UnixStream) -> Vec<u8> {
+    let mut text = Vec::new();
+    let error = stream.read_to_end(&mut text).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    text
+}
+
 fn rest(mut stream: UnixStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -312,7 +320,8 @@ fn a_client_that_never_reads_is_given_up_and_others_are_served() {
     assert_eq!(daemon.server.clients.len(), 0);
     assert_eq!(daemon.server.next_deadline(), None);
     assert_eq!(daemon.server.read_failed(), 0);
-    assert!(!rest(stuck).is_empty());
+    assert!(!part(stuck).is_empty());
+    assert_eq!((daemon.server.take_given_up(), daemon.server.take_given_up()), (1, 0));
 }
 
 #[test]
@@ -431,6 +440,69 @@ fn clients_that_never_read_give_their_places_to_others() {
     }
     assert_eq!(daemon.server.clients.len(), CLIENTS_MAX);
     assert_eq!(daemon.server.read_failed(), 0);
+}
+
+#[test]
+fn clients_that_say_nothing_give_way_before_one_that_does_not_read() {
+    let mut daemon = Daemon::new("order");
+    let mut slow = daemon.connect();
+    ask(&mut slow, 16);
+    let asked = daemon.next_request();
+    while daemon.server.room(asked.client) > 0 {
+        daemon.server.write(asked.client, &[b'x'; 8192]);
+        daemon.settle();
+    }
+    daemon.pass(GRACE);
+    let _mute: Vec<UnixStream> = (1..CLIENTS_MAX)
+        .map(|_| {
+            let stream = daemon.connect();
+            daemon.turn();
+            stream
+        })
+        .collect();
+    assert_eq!(daemon.server.clients.len(), CLIENTS_MAX);
+    is_served_after_the_grace(&mut daemon);
+    assert!(daemon.server.is_waiting(asked.client));
+    assert_eq!((daemon.server.read_failed(), daemon.server.take_given_up()), (1, 0));
+}
+
+#[test]
+fn the_client_of_this_program_says_that_an_answer_is_not_whole() {
+    for ends_in_order in [false, true] {
+        let mut daemon = Daemon::new("part");
+        let path = daemon.path();
+        let asking = thread::spawn(move || {
+            let mut answer = Vec::new();
+            (client::ask(&path, Request::DumpInternal, &mut answer), answer)
+        });
+        let asked = daemon.next_request();
+        daemon.server.write(asked.client, b"a line\n");
+        daemon.settle();
+        if ends_in_order {
+            let poller = Poller::new().unwrap();
+            let other = Server::open(&daemon.folder.join("other"), &poller).unwrap();
+            std::mem::replace(&mut daemon.server, other).close();
+        } else {
+            daemon.server.refuse(asked.client);
+            daemon.settle();
+        }
+        let (ended, answer) = asking.join().unwrap();
+        assert!(matches!(ended, Err(client::AskError::Part)), "{ended:?}");
+        assert_eq!(answer, b"a line\n");
+    }
+}
+
+#[test]
+fn the_end_of_the_daemon_is_the_end_of_an_answer_of_which_nothing_was_sent() {
+    let mut daemon = Daemon::new("kill");
+    let mut stream = daemon.connect();
+    ask(&mut stream, 46);
+    daemon.next_request();
+    daemon.settle();
+    let poller = Poller::new().unwrap();
+    let other = Server::open(&daemon.folder.join("other"), &poller).unwrap();
+    std::mem::replace(&mut daemon.server, other).close();
+    assert_eq!(rest(stream), "");
 }
 
 #[test]
