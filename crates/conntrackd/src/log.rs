@@ -1,8 +1,8 @@
 //! The log of the daemon: streams, a file, syslog.
 //!
-//! A line goes everywhere at once, and nothing waits for who reads it; what fails is counted and said on what still works.
-//! Lines about flows are gathered and written by [`Log::flush`] at the end of a turn. Everything is bounded: [`repeats`] for
-//! what is said again and again.
+//! A line goes everywhere at once, and nothing waits for who reads it; what fails is counted and said on what still
+//! works. Lines about flows are gathered and written by [`Log::flush`] at the end of a turn. Everything is bounded:
+//! [`repeats`] for what is said again and again.
 
 mod file;
 mod lines;
@@ -125,10 +125,12 @@ impl<'r, 'a> Log<'r, 'a> {
 
     /// When [`Self::on_deadline`] is to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.repeats.next_deadline()
+        let streams = self.streams.as_ref().and_then(Streams::next_deadline);
+        let places = of_places(self.file.as_ref(), self.syslog.as_ref());
+        [self.repeats.next_deadline(), streams, places].into_iter().flatten().min()
     }
 
-    /// An interval is over: says what was not said in it.
+    /// An interval is over: says what was not said in it. Or syslog is to be tried again.
     pub fn on_deadline(&mut self, now: Instant) {
         self.say_due(now);
         self.flush(now);
@@ -141,6 +143,25 @@ impl<'r, 'a> Log<'r, 'a> {
             && let Err(error) = file.reopen()
         {
             self.line(now, Severity::Error, &reopen_text(&error));
+        }
+    }
+
+    /// Tells whatever is left, and gives syslog a moment to take it. To be called last.
+    pub fn end(&mut self, now: Instant) {
+        self.flush(now);
+        self.say_due(Instant(u64::MAX));
+        if let Some(syslog) = &mut self.syslog {
+            syslog.finish();
+        }
+        let [output, error] = self.streams.as_mut().map(Streams::take_lost).unwrap_or_default();
+        let file = self.file.as_mut().and_then(LogFile::take_lost);
+        let syslog = self.syslog.as_mut().and_then(Syslog::take_lost);
+        for trouble in [output, error, file, syslog].into_iter().flatten() {
+            self.say_trouble(now, &trouble);
+        }
+        self.flush(now);
+        if let Some(syslog) = &mut self.syslog {
+            syslog.finish();
         }
     }
 
@@ -247,12 +268,20 @@ impl Trouble {
                 let text = format!("can't write {}: {}", place(), error_text(error));
                 Some(Self { kind: Some(kind), severity: Severity::Error, text })
             }
-            Flushed::Recovered(lost) => {
-                let text = format!("{lost} lines are missing in {}", place());
-                Some(Self { kind: None, severity: Severity::Warning, text })
-            }
+            Flushed::Recovered(lost) => Some(Self::missing(*lost, &place())),
         }
     }
+
+    fn missing(lost: u64, place: &str) -> Self {
+        let text = format!("{lost} lines are missing in {place}");
+        Self { kind: None, severity: Severity::Warning, text }
+    }
+}
+
+/// When one of these is to be flushed though nothing was added.
+fn of_places(file: Option<&LogFile>, syslog: Option<&Syslog>) -> Option<Instant> {
+    let file = file.and_then(LogFile::next_deadline);
+    [file, syslog.and_then(Syslog::next_deadline)].into_iter().flatten().min()
 }
 
 fn reopen_text(error: &OpenError) -> String {

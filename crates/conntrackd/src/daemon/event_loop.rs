@@ -157,12 +157,11 @@ impl<'r, 'a> Daemon<'r, 'a> {
         // What was read in the last turn is still told, logged and answered.
         let now = self.clock.now();
         self.settle(now);
-        self.with_mode(now, |mode, context| {
-            if let Mode::Sync(sync) = mode {
-                sync.end(context);
-            }
+        self.with_mode(now, |mode, context| match mode {
+            Mode::Sync(sync) => sync.end(context),
+            Mode::Statistics(statistics) => statistics.end(context.now, context.log),
         });
-        self.log.flush(now);
+        self.log.end(now);
         self.control.close();
     }
 

@@ -143,7 +143,8 @@ impl<'a> StatisticsMode<'a> {
 
     /// When something is to be done next without any input.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        (self.is_purging || !self.flushed.is_empty()).then_some(self.now)
+        let has_work = self.is_purging || !self.flushed.is_empty();
+        [has_work.then_some(self.now), self.log.next_deadline()].into_iter().flatten().min()
     }
 
     /// The time of [`next_deadline`](Self::next_deadline) may have come.
@@ -173,6 +174,11 @@ impl<'a> StatisticsMode<'a> {
     /// Whether the dump that runs may go on.
     pub(super) fn has_room_for_dump(&self) -> bool {
         self.flushed.is_empty()
+    }
+
+    /// Nothing comes any more.
+    pub(super) fn end(&mut self, now: Instant, log: &mut Log) {
+        self.log.end(now, log);
     }
 
     /// The log file may have been moved away.

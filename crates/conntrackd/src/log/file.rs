@@ -36,7 +36,21 @@ impl LogFile {
     /// Writes what was gathered.
     pub(super) fn flush(&mut self, now: Instant) -> Option<Trouble> {
         let flushed = self.lines.flush(now);
-        let place = || format!("logfile `{}'", self.path.display());
-        Trouble::of("failed writes of a logfile", &flushed, place)
+        Trouble::of("failed writes of a logfile", &flushed, || self.place())
+    }
+
+    /// As [`Lines::next_deadline`].
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.lines.next_deadline()
+    }
+
+    /// At the end: what was not told.
+    pub(super) fn take_lost(&mut self) -> Option<Trouble> {
+        let lost = self.lines.take_lost()?;
+        Some(Trouble::missing(lost, &self.place()))
+    }
+
+    fn place(&self) -> String {
+        format!("logfile `{}'", self.path.display())
     }
 }

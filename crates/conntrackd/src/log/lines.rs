@@ -20,8 +20,8 @@ pub(super) enum Flushed {
     Recovered(u64),
 }
 
-/// Lines that were lost. They are told when it works again, but once an interval: a reader that is slow, and not dead, makes
-/// it work again and again.
+/// Lines that were lost. They are told when it works again, but once an interval: a reader that is slow, and not
+/// dead, makes it work again and again.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
     count: u64,
@@ -42,6 +42,16 @@ impl Lost {
         self.not_before = now.after(INTERVAL);
         Flushed::Recovered(std::mem::take(&mut self.count))
     }
+
+    /// When [`Self::tell`] has something, if it still works then.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        (self.count > 0).then_some(self.not_before)
+    }
+
+    /// At the end: how many were not told.
+    pub(super) fn take(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.count)).filter(|count| *count > 0)
+    }
 }
 
 /// Gathered lines, and where they go.
@@ -50,6 +60,8 @@ pub(super) struct Lines<W> {
     writer: W,
     gathered: Vec<u8>,
     lost: Lost,
+    /// The last write went well.
+    works: bool,
     /// The last write ended inside of a line.
     is_torn: bool,
     /// Why a write between two calls of [`Self::flush`] failed.
@@ -58,7 +70,8 @@ pub(super) struct Lines<W> {
 
 impl<W: Write> Lines<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self { writer, gathered: Vec::new(), lost: Lost::default(), is_torn: false, failure: None }
+        let (gathered, lost) = (Vec::new(), Lost::default());
+        Self { writer, gathered, lost, works: false, is_torn: false, failure: None }
     }
 
     /// From now on lines go there.
@@ -78,12 +91,22 @@ impl<W: Write> Lines<W> {
     /// Writes what was gathered.
     pub(super) fn flush(&mut self, now: Instant) -> Flushed {
         if self.gathered.is_empty() && self.failure.is_none() {
-            return Flushed::Done;
+            return if self.works { self.lost.tell(now) } else { Flushed::Done };
         }
         match self.write().and_then(|()| self.failure.take().map_or(Ok(()), Err)) {
             Err(error) => Flushed::Failed(error),
             Ok(()) => self.lost.tell(now),
         }
+    }
+
+    /// When [`Self::flush`] has losses to tell, though nothing was gathered.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.lost.next_deadline().filter(|_| self.works)
+    }
+
+    /// At the end: how many lines are missing, and were not told.
+    pub(super) fn take_lost(&mut self) -> Option<u64> {
+        self.lost.take()
     }
 
     /// Writes all or counts what is lost. Either way nothing is gathered any more.
@@ -97,7 +120,7 @@ impl<W: Write> Lines<W> {
             let (written, outcome) = write_all(&mut self.writer, &self.gathered);
             let rest = self.gathered.get(written..).unwrap_or_default();
             self.lost.add(lines(rest));
-            // It is still torn if nothing of the line was written.
+            // With the end of a torn line, which was written, a new one began.
             self.is_torn = !rest.is_empty()
                 && self
                     .gathered
@@ -108,6 +131,7 @@ impl<W: Write> Lines<W> {
             self.lost.add(lines(&self.gathered));
         }
         self.gathered.clear();
+        self.works = result.is_ok();
         result
     }
 }
@@ -191,6 +215,31 @@ mod tests {
         assert!(matches!(lost.tell(NOW), Flushed::Done));
         lost.add(1);
         assert!(matches!(lost.tell(NOW.after(INTERVAL)), Flushed::Recovered(2)));
+    }
+
+    #[test]
+    fn losses_are_told_behind_the_interval_without_another_line() {
+        let mut log = open("/dev/full");
+        let fail = |log: &mut Lines<File>| {
+            log.replace(File::options().write(true).open("/dev/full").unwrap());
+            log.push(b"lost\n");
+            assert!(matches!(log.flush(NOW), Flushed::Failed(_)));
+            assert_eq!(log.next_deadline(), None);
+            log.replace(File::options().write(true).open("/dev/null").unwrap());
+            log.push(b"line\n");
+        };
+        fail(&mut log);
+        assert!(matches!(log.flush(NOW), Flushed::Recovered(1)));
+        assert_eq!(log.next_deadline(), None);
+        fail(&mut log);
+        assert!(matches!(log.flush(NOW), Flushed::Done));
+        let due = NOW.after(INTERVAL);
+        assert_eq!(log.next_deadline(), Some(due));
+        assert!(matches!(log.flush(due), Flushed::Recovered(1)));
+        assert_eq!((log.next_deadline(), log.take_lost()), (None, None));
+        fail(&mut log);
+        assert!(matches!(log.flush(due), Flushed::Done));
+        assert_eq!(log.take_lost(), Some(1));
     }
 
     #[test]

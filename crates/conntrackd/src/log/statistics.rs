@@ -53,6 +53,24 @@ impl<'a> StatisticsLog<'a> {
         }
     }
 
+    /// When [`Self::flush`] is to be called, though there is no new line.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        super::of_places(self.file.as_ref(), self.syslog.as_ref())
+    }
+
+    /// As [`Log::end`], and before that.
+    pub fn end(&mut self, now: Instant, log: &mut Log) {
+        if let Some(syslog) = &mut self.syslog {
+            syslog.finish();
+        }
+        self.flush(now, log);
+        let file = self.file.as_mut().and_then(LogFile::take_lost);
+        let syslog = self.syslog.as_mut().and_then(Syslog::take_lost);
+        for trouble in [file, syslog].into_iter().flatten() {
+            log.say_trouble(now, &trouble);
+        }
+    }
+
     /// As [`Log::reopen`].
     pub fn reopen(&mut self, now: Instant, log: &mut Log) {
         self.flush(now, log);

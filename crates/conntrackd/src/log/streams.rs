@@ -54,9 +54,30 @@ impl Streams {
         let output = self.output.flush(now, "standard output");
         [output, self.error.flush(now, "standard error")]
     }
+
+    /// When [`Self::flush`] has losses to tell.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let ways = [&self.output, &self.error].into_iter();
+        ways.filter_map(|way| match way {
+            Way::Quick(lines) => lines.next_deadline(),
+            Way::Report | Way::Closed => None,
+        })
+        .min()
+    }
+
+    /// At the end: what was not told.
+    pub(super) fn take_lost(&mut self) -> [Option<Trouble>; 2] {
+        let output = self.output.take_lost("standard output");
+        [output, self.error.take_lost("standard error")]
+    }
 }
 
 impl Way {
+    fn take_lost(&mut self, name: &str) -> Option<Trouble> {
+        let Self::Quick(lines) = self else { return None };
+        lines.take_lost().map(|lost| Trouble::missing(lost, name))
+    }
+
     fn flush(&mut self, now: Instant, name: &str) -> Option<Trouble> {
         let Self::Quick(lines) = self else { return None };
         let flushed = lines.flush(now);

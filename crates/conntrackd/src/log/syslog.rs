@@ -1,14 +1,19 @@
-//! The system's log, over its socket. Nothing waits for it: what it does not take is lost and counted.
+//! The system's log, over its socket. Nothing waits for it: what it does not take at once is queued, and when the queue
+//! is full lost and counted.
 //!
-//! A datagram is `<PRIORITY>Nov 22 10:55:40 conntrack-tools[7]: TEXT`, as syslog(3) of the C library writes it (RFC 3164).
-//! That function is not used, since it waits for a syslog that does not read. Without a syslog nothing is said, as the C
-//! library does; when there is one again, it is told how many lines it lacks.
+//! A datagram is `<PRIORITY>Nov 22 10:55:40 conntrack-tools[7]: TEXT`, as syslog(3) of the C library writes it
+//! (RFC 3164). That function is not used, since it waits for a syslog that does not read. Without a syslog nothing is
+//! said, as the C library does; when there is one again, it is told how many lines it lacks.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::{Duration as StdDuration, Instant as StdInstant};
 
-use ctsync::time::Instant;
+use ctsync::time::{Duration, Instant};
+use sys::wait::{Interest, wait_at_most};
 
 use super::Trouble;
 use super::lines::{Flushed, Lost};
@@ -23,6 +28,19 @@ const IDENTITY: &str = "conntrack-tools";
 
 /// How long a line may be: what every syslog takes.
 const LONGEST: usize = 8192;
+
+/// What waits for a syslog that is slow: the kernel takes ten datagrams (`net.unix.max_dgram_qlen`), and the end of
+/// all flows is 90,000 lines in this.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// What a queued line costs besides its text.
+const OVERHEAD: usize = 32;
+/// Queued lines that are sent in one go.
+const STEP: usize = 512;
+/// A syslog that was busy is tried again after this, and if it takes nothing, after twice the time, up to the longest.
+const SHORTEST_DELAY: Duration = Duration(500_000);
+const LONGEST_DELAY: Duration = Duration::from_millis(64);
+/// How long the end waits for a syslog to take what is queued.
+const PATIENCE: StdDuration = StdDuration::from_secs(1);
 
 /// How grave a line is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,10 +62,30 @@ pub(super) struct Syslog {
     facility: u8,
     socket: Option<UnixDatagram>,
     line: Vec<u8>,
+    queue: VecDeque<Box<[u8]>>,
+    /// With [`OVERHEAD`].
+    queued_bytes: usize,
+    /// When the queue is tried again: at once if nothing else is said.
+    retry_at: Instant,
+    delay: Duration,
     lost: Lost,
-    /// Why a line since the last call of [`Self::flush`] was not taken.
+    /// Why a line since the last call of [`Self::flush`] was lost.
     failure: Option<io::Error>,
-    is_used: bool,
+    /// The last line was taken.
+    works: bool,
+    /// What the end may still wait.
+    patience: StdDuration,
+}
+
+/// How sending a part of the queue ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Step {
+    /// Nothing is queued.
+    Empty,
+    /// There is more.
+    More,
+    /// Syslog takes no more now.
+    Busy { has_moved: bool },
 }
 
 impl Syslog {
@@ -62,9 +100,14 @@ impl Syslog {
             facility,
             socket: None,
             line: Vec::new(),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            retry_at: Instant::default(),
+            delay: SHORTEST_DELAY,
             lost: Lost::default(),
             failure: None,
-            is_used: false,
+            works: false,
+            patience: PATIENCE,
         }
     }
 
@@ -77,21 +120,33 @@ impl Syslog {
         let _ = write!(self.line, " {IDENTITY}[{pid}]: ");
         self.line.extend_from_slice(text);
         self.line.truncate(LONGEST);
-        match self.deliver() {
-            Ok(()) => self.is_used = true,
-            Err(error) => {
-                self.lost.add(1);
-                if is_there(&error) {
-                    self.failure = Some(error);
-                }
-            }
+        if !self.queue.is_empty() {
+            self.enqueue();
+            return;
+        }
+        match deliver(&mut self.socket, &self.path, &self.line) {
+            Ok(()) => self.works = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.enqueue(),
+            Err(error) => self.lose(1, error),
         }
     }
 
-    /// What is to be said of the lines since the last call.
+    /// Sends what is queued, and tells what is to be said of the lines since the last call.
     pub(super) fn flush(&mut self, now: Instant) -> Option<Trouble> {
+        if !self.queue.is_empty() && now >= self.retry_at {
+            match self.step() {
+                Step::Empty | Step::More => self.delay = SHORTEST_DELAY,
+                Step::Busy { has_moved: true } => {
+                    self.delay = SHORTEST_DELAY;
+                    self.retry_at = now.after(self.delay);
+                }
+                Step::Busy { has_moved: false } => {
+                    self.retry_at = now.after(self.delay);
+                    self.delay = self.delay.doubled().min(LONGEST_DELAY);
+                }
+            }
+        }
         let kind = "lines that syslog did not take";
-        let is_used = std::mem::take(&mut self.is_used);
         if let Some(error) = self.failure.take() {
             if error.kind() == io::ErrorKind::WouldBlock {
                 let text = "syslog takes no lines: they are missing there".to_owned();
@@ -99,26 +154,128 @@ impl Syslog {
             }
             return Trouble::of(kind, &Flushed::Failed(error), || "syslog".to_owned());
         }
-        let flushed = if is_used { self.lost.tell(now) } else { Flushed::Done };
+        let can_tell = self.works && self.queue.is_empty();
+        let flushed = if can_tell { self.lost.tell(now) } else { Flushed::Done };
         Trouble::of(kind, &flushed, || "syslog".to_owned())
     }
 
-    fn deliver(&mut self) -> io::Result<()> {
-        if let Some(socket) = &self.socket {
-            match socket.send(&self.line) {
-                Ok(_) => return Ok(()),
-                // It lives, and is busy.
-                Err(error) if is_there(&error) => return Err(error),
-                // It was begun anew.
-                Err(_) => self.socket = None,
+    /// When [`Self::flush`] has something to do though there is no new line.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        if self.queue.is_empty() {
+            self.lost.next_deadline().filter(|_| self.works)
+        } else {
+            Some(self.retry_at)
+        }
+    }
+
+    /// At the end: sends what is queued, waiting for it, [`PATIENCE`] in all. The rest is lost.
+    pub(super) fn finish(&mut self) {
+        let start = StdInstant::now();
+        loop {
+            let step = self.step();
+            let left = self.patience.saturating_sub(start.elapsed());
+            if step == Step::Empty || left.is_zero() {
+                break;
+            }
+            if let (Step::Busy { .. }, Some(socket)) = (step, &self.socket) {
+                let milliseconds = u8::try_from(left.as_millis().max(1)).unwrap_or(u8::MAX);
+                if wait_at_most([(socket.as_fd(), Interest::Writable)], milliseconds).is_err() {
+                    break;
+                }
             }
         }
-        let socket = UnixDatagram::unbound()?;
-        socket.set_nonblocking(true)?;
-        socket.connect(&self.path)?;
-        let socket = self.socket.insert(socket);
-        socket.send(&self.line).map(drop)
+        self.patience = self.patience.saturating_sub(start.elapsed());
+        self.lose_queue();
     }
+
+    /// At the end: what was not told.
+    pub(super) fn take_lost(&mut self) -> Option<Trouble> {
+        self.lost.take().map(|lost| Trouble::missing(lost, "syslog"))
+    }
+
+    /// Sends a part of the queue.
+    fn step(&mut self) -> Step {
+        let mut has_moved = false;
+        for _ in 0..STEP {
+            let Some(line) = self.queue.front() else {
+                // What a burst took is given back.
+                self.queue = VecDeque::new();
+                return Step::Empty;
+            };
+            match deliver(&mut self.socket, &self.path, line) {
+                Ok(()) => self.works = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Step::Busy { has_moved };
+                }
+                Err(error) if is_there(&error) => self.lose(1, error),
+                Err(_) => {
+                    self.works = false;
+                    self.lose_queue();
+                    return Step::Empty;
+                }
+            }
+            has_moved = true;
+            self.queued_bytes = self.queued_bytes.saturating_sub(line_cost(self.queue.pop_front()));
+        }
+        Step::More
+    }
+
+    /// Queues the line that was made last.
+    fn enqueue(&mut self) {
+        let cost = self.line.len() + OVERHEAD;
+        if self.queued_bytes + cost > QUEUE_BYTES {
+            self.lose(1, io::ErrorKind::WouldBlock.into());
+            return;
+        }
+        if self.queue.is_empty() {
+            self.retry_at = Instant::default();
+        }
+        self.queued_bytes += cost;
+        self.queue.push_back(self.line.as_slice().into());
+    }
+
+    fn lose(&mut self, count: u64, error: io::Error) {
+        self.lost.add(count);
+        if is_there(&error) {
+            self.failure = Some(error);
+        } else {
+            self.works = false;
+        }
+    }
+
+    fn lose_queue(&mut self) {
+        self.lost.add(u64::try_from(self.queue.len()).unwrap_or(u64::MAX));
+        self.queue = VecDeque::new();
+        self.queued_bytes = 0;
+    }
+}
+
+impl Drop for Syslog {
+    /// A start that failed has its last words here.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn line_cost(line: Option<Box<[u8]>>) -> usize {
+    line.map_or(0, |line| line.len() + OVERHEAD)
+}
+
+/// Sends a line, to a syslog that was begun anew, too.
+fn deliver(socket: &mut Option<UnixDatagram>, path: &Path, line: &[u8]) -> io::Result<()> {
+    if let Some(connected) = socket {
+        match connected.send(line) {
+            Ok(_) => return Ok(()),
+            // It lives, and is busy.
+            Err(error) if is_there(&error) => return Err(error),
+            // It was begun anew.
+            Err(_) => *socket = None,
+        }
+    }
+    let fresh = UnixDatagram::unbound()?;
+    fresh.set_nonblocking(true)?;
+    fresh.connect(path)?;
+    socket.insert(fresh).send(line).map(drop)
 }
 
 /// Whether somebody listens who has refused a line.
@@ -182,23 +339,83 @@ mod tests {
 
     #[test]
     fn a_syslog_that_does_not_read_stops_nobody_and_what_it_lacks_is_counted() {
-        let folder = folder("full");
+        const LINES: usize = 2500;
+        let folder = folder("unread");
         let path = folder.join("log");
         let socket = listen(&path);
         let mut syslog = Syslog::new(&path, Facility::Daemon);
-        for _ in 0..10_000 {
-            syslog.send(7, CTIME, Priority::Notice, b"line");
+        syslog.patience = StdDuration::from_millis(10);
+        let text = [b'x'; LONGEST];
+        for _ in 0..LINES {
+            syslog.send(7, CTIME, Priority::Notice, &text);
         }
+        assert!(syslog.queued_bytes <= QUEUE_BYTES);
         let trouble = syslog.flush(NOW).unwrap();
         assert_eq!(trouble.text, "syslog takes no lines: they are missing there");
         assert!(trouble.kind.is_some());
-        assert!(syslog.flush(NOW).is_none());
+        // It is tried again, less and less often.
+        let mut now = NOW;
+        for _ in 0..20 {
+            now = syslog.next_deadline().unwrap();
+            assert!(syslog.flush(now).is_none());
+        }
+        assert_eq!(syslog.next_deadline(), Some(now.after(LONGEST_DELAY)));
         let taken = std::iter::from_fn(|| received(&socket)).count();
-        assert!((1..10_000).contains(&taken), "{taken}");
+        syslog.finish();
+        let queued = std::iter::from_fn(|| received(&socket)).count();
+        assert!(taken > 0 && queued > 0);
+        assert_eq!((syslog.queue.len(), syslog.queued_bytes), (0, 0));
+        let told = syslog.take_lost().unwrap().text;
+        assert_eq!(told, format!("{} lines are missing in syslog", LINES - taken - queued));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_syslog_that_is_slow_misses_nothing() {
+        const LINES: usize = 2000;
+        let folder = folder("slow");
+        let path = folder.join("log");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 100];
+            for number in 0..LINES {
+                let len = socket.recv(&mut buffer).unwrap();
+                assert!(buffer[..len].ends_with(format!(": {number}").as_bytes()));
+                std::thread::sleep(StdDuration::from_micros(20));
+            }
+        });
+        let mut syslog = Syslog::new(&path, Facility::Daemon);
+        for number in 0..LINES {
+            syslog.send(7, CTIME, Priority::Notice, number.to_string().as_bytes());
+        }
+        // As the loop does it, and the end.
+        let mut now = NOW;
+        for _ in 0..20 {
+            assert!(syslog.flush(now).is_none());
+            let Some(due) = syslog.next_deadline() else { break };
+            std::thread::sleep(StdDuration::from_nanos(due.since(now).0));
+            now = now.max(due);
+        }
+        syslog.patience = StdDuration::from_secs(60);
+        syslog.finish();
+        assert!(syslog.take_lost().is_none());
+        reader.join().unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_loss_is_told_behind_the_interval_without_another_line() {
+        let folder = folder("later");
+        let path = folder.join("log");
+        let _socket = listen(&path);
+        let mut syslog = Syslog::new(&path, Facility::Daemon);
         syslog.send(7, CTIME, Priority::Notice, b"line");
-        let trouble = syslog.flush(NOW).unwrap();
-        assert_eq!(trouble.text, format!("{} lines are missing in syslog", 10_000 - taken));
-        assert!(trouble.kind.is_none());
+        for _ in 0..2 {
+            syslog.lost.add(1);
+            let due = syslog.next_deadline().unwrap();
+            assert!(syslog.flush(due.max(NOW)).is_some());
+        }
+        assert_eq!(syslog.next_deadline(), None);
         fs::remove_dir_all(folder).unwrap();
     }
 
