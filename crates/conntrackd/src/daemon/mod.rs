@@ -9,7 +9,7 @@
 //! owns all of it. Behaviour: docs/architecture.md, "The daemon".
 
 mod answers;
-mod clock;
+pub(crate) mod clock;
 mod context;
 mod event_loop;
 mod kernel_side;

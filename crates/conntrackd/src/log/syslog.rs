@@ -10,7 +10,6 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::time::{Duration as StdDuration, Instant as StdInstant};
 
 use ctsync::time::{Duration, Instant};
 use sys::wait::{Interest, wait_at_most};
@@ -18,6 +17,7 @@ use sys::wait::{Interest, wait_at_most};
 use super::Trouble;
 use super::lines::{Flushed, Lost};
 use crate::config::Facility;
+use crate::daemon::clock::Clock;
 use crate::report::Severity;
 
 /// Where the system's log listens (`_PATH_LOG`).
@@ -40,7 +40,7 @@ const STEP: usize = 512;
 const SHORTEST_DELAY: Duration = Duration(500_000);
 const LONGEST_DELAY: Duration = Duration::from_millis(64);
 /// How long the end waits for a syslog to take what is queued.
-const PATIENCE: StdDuration = StdDuration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How grave a line is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,7 +74,7 @@ pub(super) struct Syslog {
     /// The last line was taken.
     works: bool,
     /// What the end may still wait.
-    patience: StdDuration,
+    patience: Duration,
 }
 
 /// How sending a part of the queue ended.
@@ -170,21 +170,26 @@ impl Syslog {
 
     /// At the end: sends what is queued, waiting for it, [`PATIENCE`] in all. The rest is lost.
     pub(super) fn finish(&mut self) {
-        let start = StdInstant::now();
+        if self.queue.is_empty() {
+            return;
+        }
+        let clock = Clock::start();
+        let start = clock.now();
+        let end = start.after(self.patience);
         loop {
             let step = self.step();
-            let left = self.patience.saturating_sub(start.elapsed());
-            if step == Step::Empty || left.is_zero() {
+            let left = end.since(clock.now());
+            if step == Step::Empty || left == Duration(0) {
                 break;
             }
             if let (Step::Busy { .. }, Some(socket)) = (step, &self.socket) {
-                let milliseconds = u8::try_from(left.as_millis().max(1)).unwrap_or(u8::MAX);
+                let milliseconds = u8::try_from(left.0.div_ceil(1_000_000)).unwrap_or(u8::MAX);
                 if wait_at_most([(socket.as_fd(), Interest::Writable)], milliseconds).is_err() {
                     break;
                 }
             }
         }
-        self.patience = self.patience.saturating_sub(start.elapsed());
+        self.patience = end.since(clock.now());
         self.lose_queue();
     }
 
@@ -344,7 +349,7 @@ mod tests {
         let path = folder.join("log");
         let socket = listen(&path);
         let mut syslog = Syslog::new(&path, Facility::Daemon);
-        syslog.patience = StdDuration::from_millis(10);
+        syslog.patience = Duration::from_millis(10);
         let text = [b'x'; LONGEST];
         for _ in 0..LINES {
             syslog.send(7, CTIME, Priority::Notice, &text);
@@ -381,7 +386,7 @@ mod tests {
             for number in 0..LINES {
                 let len = socket.recv(&mut buffer).unwrap();
                 assert!(buffer[..len].ends_with(format!(": {number}").as_bytes()));
-                std::thread::sleep(StdDuration::from_micros(20));
+                std::thread::sleep(std::time::Duration::from_micros(20));
             }
         });
         let mut syslog = Syslog::new(&path, Facility::Daemon);
@@ -393,10 +398,10 @@ mod tests {
         for _ in 0..20 {
             assert!(syslog.flush(now).is_none());
             let Some(due) = syslog.next_deadline() else { break };
-            std::thread::sleep(StdDuration::from_nanos(due.since(now).0));
+            std::thread::sleep(std::time::Duration::from_nanos(due.since(now).0));
             now = now.max(due);
         }
-        syslog.patience = StdDuration::from_secs(60);
+        syslog.patience = Duration::from_secs(60);
         syslog.finish();
         assert!(syslog.take_lost().is_none());
         reader.join().unwrap();
