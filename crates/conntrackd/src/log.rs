@@ -149,7 +149,6 @@ impl<'r, 'a> Log<'r, 'a> {
     /// Tells whatever is left, and gives syslog a moment to take it. To be called last.
     pub fn end(&mut self, now: Instant) {
         self.flush(now);
-        self.say_due(Instant(u64::MAX));
         if let Some(syslog) = &mut self.syslog {
             syslog.finish();
         }
@@ -159,7 +158,9 @@ impl<'r, 'a> Log<'r, 'a> {
         for trouble in [output, error, file, syslog].into_iter().flatten() {
             self.say_trouble(now, &trouble);
         }
-        self.flush(now);
+        self.say_due(Instant(u64::MAX));
+        // What fails now was told, or there is nowhere to tell it.
+        let _told = self.write(now);
         if let Some(syslog) = &mut self.syslog {
             syslog.finish();
         }
@@ -214,10 +215,10 @@ impl<'r, 'a> Log<'r, 'a> {
         let Trouble { kind, severity, text } = trouble;
         if kind.is_none_or(|kind| self.repeats.admits(now, kind, *severity)) {
             self.say(*severity, text);
-            // It is tried, and if it fails counted; that it fails is said already. What this makes work again is news.
+            // It is tried, and if it fails counted; what was said already is no news. A place has news of a kind once
+            // an interval, and is given up once, so this comes to an end.
             for trouble in self.write(now).into_iter().flatten() {
-                if trouble.kind.is_none() {
-                    // A place has such news once an interval, so this comes to an end.
+                if !trouble.kind.is_some_and(|kind| self.repeats.knows(kind)) {
                     self.say_trouble(now, &trouble);
                 }
             }

@@ -60,6 +60,11 @@ impl Repeats {
         true
     }
 
+    /// Whether one of this kind would only be counted now.
+    pub fn knows(&self, name: &str) -> bool {
+        self.kinds.iter().any(|kind| kind.name == name)
+    }
+
     /// A number that is to be said now; to be asked until there is none, before [`Self::admits`] too. If there was more
     /// of a kind, it is not said for another interval.
     pub fn due(&mut self, now: Instant) -> Option<Due> {

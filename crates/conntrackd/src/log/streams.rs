@@ -17,7 +17,7 @@ enum Way {
     Report,
     /// Without waiting.
     Quick(Lines<Console>),
-    /// Its reader is gone for ever.
+    /// Its reader is gone for ever, or nothing can be written without waiting.
     Closed,
 }
 
@@ -51,8 +51,9 @@ impl Streams {
 
     /// Writes what was gathered.
     pub(super) fn flush(&mut self, now: Instant) -> [Option<Trouble>; 2] {
-        let output = self.output.flush(now, "standard output");
-        [output, self.error.flush(now, "standard error")]
+        let output = self.output.flush(now, "standard output", "failed writes of standard output");
+        let kind = "failed writes of standard error";
+        [output, self.error.flush(now, "standard error", kind)]
     }
 
     /// When [`Self::flush`] has losses to tell.
@@ -78,20 +79,27 @@ impl Way {
         lines.take_lost().map(|lost| Trouble::missing(lost, name))
     }
 
-    fn flush(&mut self, now: Instant, name: &str) -> Option<Trouble> {
+    fn flush(&mut self, now: Instant, name: &str, kind: &'static str) -> Option<Trouble> {
         let Self::Quick(lines) = self else { return None };
         let flushed = lines.flush(now);
-        let kind = "failed writes of a stream";
+        let mut trouble = Trouble::of(kind, &flushed, || name.to_owned());
         if let Flushed::Failed(error) = &flushed {
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
                     let text = format!("nobody reads {name}: lines are missing there");
                     return Some(Trouble { kind: Some(kind), severity: Severity::Warning, text });
                 }
-                io::ErrorKind::BrokenPipe => *self = Self::Closed,
+                // The latter: a terminal that cannot be opened anew.
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::NotFound => {
+                    *self = Self::Closed;
+                    // It is given up once, so it is always said.
+                    trouble = trouble.map(|trouble| Trouble { kind: None, ..trouble });
+                }
                 _ => {}
             }
         }
-        Trouble::of(kind, &flushed, || name.to_owned())
+        trouble
     }
 }

@@ -384,3 +384,50 @@ fn a_stream_whose_reader_is_gone_is_given_up_and_that_is_said_once() {
     let text = folder.text().replace(STAMP, "");
     assert_eq!((text.matches(told).count(), text.lines().count()), (1, 101));
 }
+
+#[test]
+fn streams_that_are_gone_while_a_trouble_is_told_are_told_of_too() {
+    let folder = Folder::new("nested");
+    let ((reader, output), (error_reader, error)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    drop((reader, error_reader));
+    let system = Piped { output, error };
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut surroundings = Surroundings {
+        args: Vec::new(),
+        stdout: &mut stdout,
+        stdout_is_terminal: false,
+        stderr: &mut stderr,
+        system: &system,
+    };
+    let mut report = Report::new(&mut surroundings);
+    let config = to_file(folder.file());
+    let mut log = Log::open(&mut report, &config, super::Console::Foreground).unwrap();
+    for _ in 0..10 {
+        log.line(NOW, Severity::Notice, "line");
+    }
+    let text = folder.text().replace(STAMP, "");
+    for stream in ["output", "error"] {
+        let told = format!("[ERROR] can't write standard {stream}: Broken pipe\n");
+        assert_eq!(text.matches(&told).count(), 1, "{text}");
+    }
+    assert_eq!(text.lines().count(), 12);
+}
+
+#[test]
+fn the_end_tells_what_was_not_told() {
+    let streams = printed(&to_file("/dev/full".into()), Console::Foreground, |log| {
+        for _ in 0..3 {
+            log.line(NOW, Severity::Notice, "line");
+        }
+        let mut full = StatisticsLog::open(&Clock, &to_file("/dev/full".into())).unwrap();
+        full.flow(|out| out.extend_from_slice(b"flow"));
+        full.end(NOW, log);
+        log.end(NOW);
+    });
+    let lines: Vec<&str> = streams[1].lines().collect();
+    let missing = |count| format!("[warning] {count} lines are missing in logfile `/dev/full'");
+    assert!(lines.contains(&missing(1).as_str()), "{lines:?}");
+    let [.., missing, counted] = lines[..] else { panic!("{lines:?}") };
+    assert!(missing.ends_with("lines are missing in logfile `/dev/full'"), "{lines:?}");
+    assert!(counted.ends_with("more of these: failed writes of a logfile"), "{lines:?}");
+}
