@@ -1,7 +1,7 @@
 //! `-R`, `--load-file`: a file of command lines.
 //!
-//! The whole file is checked before the first line runs: an error in it means that nothing was done. Then the lines run in
-//! order until one fails; what was done before it stays.
+//! The whole file is checked before the first line runs: an error in it means that nothing was done. Then the lines
+//! run in order until one fails; what was done before it stays.
 //!
 //! So a file is parsed twice, in blocks that are forgotten again: memory does not grow with it. The first blocks are
 //! kept from the first time, which for most files is all. Of a long file other threads parse, the second time while the

@@ -1,7 +1,8 @@
 //! One client of the control socket, without I/O: the bytes of its request go in, those of the answer come out.
 //!
-//! A request is four bytes and may come in pieces; what follows them is not read. The answer is a bounded buffer that is
-//! filled while it is sent. Bounds: [`REQUEST_TIME`], [`STALL_TIME`], [`HURRY_TIME`], [`FULL_BYTES`] and one more text.
+//! A request is four bytes and may come in pieces; what follows them is not read. The answer is a bounded buffer that
+//! is filled while it is sent. Bounds: [`REQUEST_TIME`], [`STALL_TIME`], [`HURRY_TIME`], [`FULL_BYTES`] and one more
+//! text.
 
 use ctsync::time::{Duration, Instant};
 

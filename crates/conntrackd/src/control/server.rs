@@ -1,17 +1,17 @@
 //! The answering side of the control socket.
 //!
 //! Nothing here blocks, and no client can stall the daemon or another client: at most [`CLIENTS_MAX`] are served at a
-//! time, the others wait in the backlog; each has the bounds of a [`Conversation`]. When all places are taken, the client
-//! that has been waited for longest gives its place to the next one, but not before [`GRACE`]; one that does not ask does
-//! so before any that does not read. Who hangs up is forgotten.
+//! time, the others wait in the backlog; each has the bounds of a [`Conversation`]. When all places are taken, the
+//! client that has been waited for longest gives its place to the next one, but not before [`GRACE`]; one that does
+//! not ask does so before any that does not read. Who hangs up is forgotten.
 //!
 //! A client that is given up learns that its answer is not whole: the last byte of a request stays unread until all of
 //! the answer is sent, and who closes a stream with unread bytes resets it. The other end reads what was sent, and then
 //! `ECONNRESET` in the place of the end. The same is seen when the daemon dies.
 //!
-//! In each turn of the loop: [`Server::on_ready`] for what is ready, which gives requests; the answers are written while
-//! clients are [`Server::hungry`]; then [`Server::settle`] sends. While a client is hungry and its answer is not complete,
-//! the loop must not wait: no descriptor tells of room in a buffer of ours.
+//! In each turn of the loop: [`Server::on_ready`] for what is ready, which gives requests; the answers are written
+//! while clients are [`Server::hungry`]; then [`Server::settle`] sends. While a client is hungry and its answer is
+//! not complete, the loop must not wait: no descriptor tells of room in a buffer of ours.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -114,8 +114,9 @@ impl Server {
         })
     }
 
-    /// The orderly end: who waits and has got nothing reads the end of the stream, who has got a part is told so; the file
-    /// is removed if it is still ours. To be called in the process that goes on, which is why dropping does not do it.
+    /// The orderly end: who waits and has got nothing reads the end of the stream, who has got a part is told so; the
+    /// file is removed if it is still ours. To be called in the process that goes on, which is why dropping does not
+    /// do it.
     pub fn close(mut self) {
         for client in &mut self.clients {
             if !client.has_part && client.conversation.pending().is_empty() {
@@ -130,8 +131,8 @@ impl Server {
         self.read_failed
     }
 
-    /// Clients that did not read their answers and were given up since this was asked for the last time. Each of them is
-    /// to be said.
+    /// Clients that did not read their answers and were given up since this was asked for the last time. Each of them
+    /// is to be said.
     pub fn take_given_up(&mut self) -> u64 {
         std::mem::take(&mut self.given_up)
     }
@@ -159,8 +160,8 @@ impl Server {
         }
     }
 
-    /// The end of a client's answer, to write text to. `None` when the client is gone, when its buffer is full, and when
-    /// its answer is finished.
+    /// The end of a client's answer, to write text to. `None` when the client is gone, when its buffer is full, and
+    /// when its answer is finished.
     pub fn writer(&mut self, client: ClientId) -> Option<&mut Vec<u8>> {
         self.find(client)?.conversation.writer()
     }
@@ -321,8 +322,8 @@ impl Server {
         }
     }
 
-    /// The place of the client that has been waited for longest, and since when. One that does not ask loses nothing, so
-    /// it comes before those that do not read.
+    /// The place of the client that has been waited for longest, and since when. One that does not ask loses nothing,
+    /// so it comes before those that do not read.
     fn most_idle(&self) -> Option<(usize, Instant)> {
         let idle = |(place, client): (usize, &Client)| {
             // One that is gone has left its place already.

@@ -5,9 +5,9 @@
 //! grows from a second to a minute. What is left of a broken dump on the socket is passed over by its number, and until
 //! it has come to its end the kernel refuses the next one (`EBUSY`), which is a failure like others.
 //!
-//! A dump is no snapshot: entries may come twice. A flow that is ending (`IPS_DYING`) is passed over. The kernel tells its
-//! end first and takes it out of the table after that, and whoever makes it end may be put aside in between by the reader
-//! of the event: such a flow may be in a part that was filled long after its end was told.
+//! A dump is no snapshot: entries may come twice. A flow that is ending (`IPS_DYING`) is passed over. The kernel
+//! tells its end first and takes it out of the table after that, and whoever makes it end may be put aside in between
+//! by the reader of the event: such a flow may be in a part that was filled long after its end was told.
 
 mod jobs;
 
