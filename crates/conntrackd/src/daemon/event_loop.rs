@@ -479,6 +479,9 @@ impl<'r, 'a> Daemon<'r, 'a> {
         }
         self.advance_answers(now);
         self.control.settle(now, &self.poller);
+        if let Some(line) = words::of_given_up(self.control.take_given_up()) {
+            self.say(&line);
+        }
         self.log.flush(now);
     }
 

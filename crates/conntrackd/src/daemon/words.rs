@@ -86,6 +86,16 @@ pub(crate) fn of_node(notice: &Notice, config: &Sync) -> Option<Line> {
     })
 }
 
+/// The line for so many clients that were given up in one turn; none for none.
+pub(crate) fn of_given_up(count: u64) -> Option<Line> {
+    let text = match count {
+        0 => return None,
+        1 => "a client that did not read its answer was given up".to_owned(),
+        _ => format!("{count} clients that did not read their answers were given up"),
+    };
+    Some(Line::warning(text).limited("clients that did not read their answers"))
+}
+
 /// Messages are told apart by what is counted.
 fn bad_message(error: &ctsync::wire::DecodeError) -> &'static str {
     use ctsync::wire::Counter;
