@@ -2,9 +2,10 @@
 //!
 //! A terminal or a pipe is opened anew: a description of its own can be `O_NONBLOCK`, while that flag on the shared one
 //! would be seen by every program that has the terminal. The terminal of another user is opened by `/dev/tty` if it
-//! controls this process. If it does not, nothing is written to it: room for some bytes can be seen before a write, but
-//! for no certain number of them. A socket has a flag for each write. What else cannot be opened anew (a pipe of another
-//! user) is looked at before each write. A file never waits, and is written to where the others who have it go on.
+//! controls this process. If it does not, nothing is written to it: room for some bytes can be seen before a write,
+//! but for no certain number of them. A socket has a flag for each write. What else cannot be opened anew (a pipe of
+//! another user) is looked at before each write. A file never waits, and is written to where the others who have it go
+//! on.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
