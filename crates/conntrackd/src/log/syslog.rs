@@ -16,6 +16,7 @@ use sys::wait::{Interest, wait_at_most};
 
 use super::Trouble;
 use super::lines::{Flushed, Lost};
+use super::repeats::INTERVAL;
 use crate::config::Facility;
 use crate::daemon::clock::Clock;
 use crate::report::Severity;
@@ -39,6 +40,8 @@ const STEP: usize = 512;
 /// A syslog that was busy is tried again after this, and if it takes nothing, after twice the time, up to the longest.
 const SHORTEST_DELAY: Duration = Duration(500_000);
 const LONGEST_DELAY: Duration = Duration::from_millis(64);
+/// A syslog that has taken nothing for so long is told of.
+const STUCK: Duration = Duration::from_secs(2);
 /// How long the end waits for a syslog to take what is queued.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -68,6 +71,8 @@ pub(super) struct Syslog {
     /// When the queue is tried again: at once if nothing else is said.
     retry_at: Instant,
     delay: Duration,
+    /// When to say that syslog takes nothing, if it takes nothing until then.
+    complain_at: Option<Instant>,
     lost: Lost,
     /// Why a line since the last call of [`Self::flush`] was lost.
     failure: Option<io::Error>,
@@ -104,6 +109,7 @@ impl Syslog {
             queued_bytes: 0,
             retry_at: Instant::default(),
             delay: SHORTEST_DELAY,
+            complain_at: None,
             lost: Lost::default(),
             failure: None,
             works: false,
@@ -135,12 +141,13 @@ impl Syslog {
     pub(super) fn flush(&mut self, now: Instant) -> Option<Trouble> {
         if !self.queue.is_empty() && now >= self.retry_at {
             match self.step() {
-                Step::Empty | Step::More => self.delay = SHORTEST_DELAY,
+                Step::Empty | Step::More => (self.delay, self.complain_at) = (SHORTEST_DELAY, None),
                 Step::Busy { has_moved: true } => {
-                    self.delay = SHORTEST_DELAY;
+                    (self.delay, self.complain_at) = (SHORTEST_DELAY, None);
                     self.retry_at = now.after(self.delay);
                 }
                 Step::Busy { has_moved: false } => {
+                    self.complain_at.get_or_insert(now.after(STUCK));
                     self.retry_at = now.after(self.delay);
                     self.delay = self.delay.doubled().min(LONGEST_DELAY);
                 }
@@ -153,6 +160,11 @@ impl Syslog {
                 return Some(Trouble { kind: Some(kind), severity: Severity::Warning, text });
             }
             return Trouble::of(kind, &Flushed::Failed(error), || "syslog".to_owned());
+        }
+        if self.complain_at.is_some_and(|at| now >= at) {
+            self.complain_at = Some(now.after(INTERVAL));
+            let text = format!("syslog takes no lines: {} wait for it", self.queue.len());
+            return Some(Trouble { kind: None, severity: Severity::Warning, text });
         }
         let can_tell = self.works && self.queue.is_empty();
         let flushed = if can_tell { self.lost.tell(now) } else { Flushed::Done };
@@ -301,7 +313,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::log::repeats::INTERVAL;
 
     const NOW: Instant = Instant(3_000_000_000);
     const CTIME: &[u8] = b"Sun Nov  2 10:55:40 2026";
@@ -358,13 +369,17 @@ mod tests {
         let trouble = syslog.flush(NOW).unwrap();
         assert_eq!(trouble.text, "syslog takes no lines: they are missing there");
         assert!(trouble.kind.is_some());
-        // It is tried again, less and less often.
+        // It is tried again, less and less often, and said to be stuck.
         let mut now = NOW;
         for _ in 0..20 {
             now = syslog.next_deadline().unwrap();
             assert!(syslog.flush(now).is_none());
         }
         assert_eq!(syslog.next_deadline(), Some(now.after(LONGEST_DELAY)));
+        let waiting = syslog.queue.len();
+        let stuck = syslog.flush(NOW.after(STUCK)).unwrap();
+        assert_eq!(stuck.text, format!("syslog takes no lines: {waiting} wait for it"));
+        assert!(syslog.flush(NOW.after(STUCK).after(LONGEST_DELAY)).is_none());
         let taken = std::iter::from_fn(|| received(&socket)).count();
         syslog.finish();
         let queued = std::iter::from_fn(|| received(&socket)).count();
