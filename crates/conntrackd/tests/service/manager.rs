@@ -65,10 +65,14 @@ impl Manager {
         let mut slices = [IoSliceMut::new(&mut bytes)];
         let mut space = nix::cmsg_space!(UnixCredentials);
         let flags = MsgFlags::empty();
-        let received = recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut space), flags);
-        let message = match received {
-            Err(Errno::EAGAIN) => return None,
-            received => received.unwrap(),
+        let fd = self.socket.as_raw_fd();
+        let message = loop {
+            match recvmsg::<()>(fd, &mut slices, Some(&mut space), flags) {
+                Err(Errno::EAGAIN) => return None,
+                // A child that is stopped or ends may interrupt it.
+                Err(Errno::EINTR) => {}
+                received => break received.unwrap(),
+            }
         };
         let sender = message.cmsgs().unwrap().find_map(|control| match control {
             ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
