@@ -360,26 +360,31 @@ fn a_stream_that_nobody_reads_stops_nobody_and_what_it_lacks_is_told() {
     assert_eq!((stdout.len(), stderr.len()), (0, 0));
 }
 
-#[test]
-fn a_stream_whose_reader_is_gone_is_given_up_and_that_is_said_once() {
-    let folder = Folder::new("gone");
-    let ((reader, output), (_error_reader, error)) = (io::pipe().unwrap(), io::pipe().unwrap());
-    drop(reader);
-    let system = Piped { output, error };
+/// Writes to the streams and to the file of the folder, in the foreground.
+fn write_to(folder: &Folder, system: &Piped, write: impl FnOnce(&mut Log)) {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut surroundings = Surroundings {
         args: Vec::new(),
         stdout: &mut stdout,
         stdout_is_terminal: false,
         stderr: &mut stderr,
-        system: &system,
+        system,
     };
     let mut report = Report::new(&mut surroundings);
     let config = to_file(folder.file());
-    let mut log = Log::open(&mut report, &config, super::Console::Foreground).unwrap();
-    for second in 0..100 {
-        log.line(NOW.after(Duration::from_secs(second)), Severity::Notice, "line");
-    }
+    write(&mut Log::open(&mut report, &config, super::Console::Foreground).unwrap());
+}
+
+#[test]
+fn a_stream_whose_reader_is_gone_is_given_up_and_that_is_said_once() {
+    let folder = Folder::new("gone");
+    let ((reader, output), (_error_reader, error)) = (io::pipe().unwrap(), io::pipe().unwrap());
+    drop(reader);
+    write_to(&folder, &Piped { output, error }, |log| {
+        for second in 0..100 {
+            log.line(NOW.after(Duration::from_secs(second)), Severity::Notice, "line");
+        }
+    });
     let told = "[ERROR] can't write standard output: Broken pipe\n";
     let text = folder.text().replace(STAMP, "");
     assert_eq!((text.matches(told).count(), text.lines().count()), (1, 101));
@@ -390,21 +395,11 @@ fn streams_that_are_gone_while_a_trouble_is_told_are_told_of_too() {
     let folder = Folder::new("nested");
     let ((reader, output), (error_reader, error)) = (io::pipe().unwrap(), io::pipe().unwrap());
     drop((reader, error_reader));
-    let system = Piped { output, error };
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let mut surroundings = Surroundings {
-        args: Vec::new(),
-        stdout: &mut stdout,
-        stdout_is_terminal: false,
-        stderr: &mut stderr,
-        system: &system,
-    };
-    let mut report = Report::new(&mut surroundings);
-    let config = to_file(folder.file());
-    let mut log = Log::open(&mut report, &config, super::Console::Foreground).unwrap();
-    for _ in 0..10 {
-        log.line(NOW, Severity::Notice, "line");
-    }
+    write_to(&folder, &Piped { output, error }, |log| {
+        for _ in 0..10 {
+            log.line(NOW, Severity::Notice, "line");
+        }
+    });
     let text = folder.text().replace(STAMP, "");
     for stream in ["output", "error"] {
         let told = format!("[ERROR] can't write standard {stream}: Broken pipe\n");
